@@ -1,0 +1,1 @@
+"""A Service Bus namespace on one machine: queues in SQLite, spoken to over AMQP 1.0."""
