@@ -1,0 +1,1 @@
+"""The Azure Functions host of one laptop: loads the app as the Python worker does and serves its bindings."""
