@@ -1,0 +1,1 @@
+"""CPU work: `prepare` (check, decode, cut) and `lid` (language identification)."""

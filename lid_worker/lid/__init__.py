@@ -1,0 +1,1 @@
+"""Which language a recording is in."""

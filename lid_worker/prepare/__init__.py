@@ -1,0 +1,1 @@
+"""From an upload to a plan of chunks: download, decode, find speech, cut, write."""

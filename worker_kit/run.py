@@ -1,0 +1,140 @@
+"""The main of every worker."""
+
+import asyncio
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+
+from contracts import queues
+from worker_kit import azure_blobs, drain, health, loading, logs, readiness, service_bus, workspaces
+from worker_kit.attempts import AttemptRunner
+from worker_kit.backoff import Backoff
+from worker_kit.blobs import BlobStore
+from worker_kit.handlers import StepHandler
+from worker_kit.metrics import WorkerMetrics
+from worker_kit.queues import EventSender, WorkQueue
+from worker_kit.readiness import Check, Readiness
+from worker_kit.receiver import Receiver
+from worker_kit.settings import WorkerSettings
+from worker_kit.threads import run_in_thread
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Surroundings:
+    """What a worker talks to."""
+
+    queue: WorkQueue
+    event_sender: EventSender
+    blob_store: BlobStore
+    workspace: Path
+
+
+def run_worker(settings: WorkerSettings, *, queue: queues.Queue, handlers: Sequence[StepHandler]) -> int:
+    """Works until SIGTERM or SIGINT; the process's exit code. Call it from `__main__` alone.
+
+    Loads the handlers' models, receives from `queue`, and drains when asked to stop. Work that does not stop
+    in time is left behind: its message is redelivered, and the process ends without waiting for its thread.
+    """
+    logs.configure(level=settings.log_level, worker_id=settings.worker_id)
+    with workspaces.process_workspace(settings.workspace_dir) as workspace:
+        drained = asyncio.run(_main(settings, queue, handlers, workspace))
+    log.info("worker_ended", drained=drained)
+    if not drained:
+        # Native code in a daemon thread may crash an interpreter that is being taken down.
+        sys.stdout.flush()
+        os._exit(0)
+    return 0
+
+
+async def _main(
+    settings: WorkerSettings, queue: queues.Queue, handlers: Sequence[StepHandler], workspace: Path
+) -> bool:
+    surroundings = Surroundings(
+        queue=service_bus.open_queue(settings, queue),
+        event_sender=service_bus.open_events(settings),
+        blob_store=azure_blobs.open_store(settings),
+        workspace=workspace,
+    )
+    state, metrics = Readiness(), WorkerMetrics()
+    app = health.create_app(state, metrics)
+    stop = asyncio.Event()
+    with (
+        health.serving(app, host=settings.health_host, port=settings.health_port),
+        drain.on_stop_signal(stop.set),
+    ):
+        try:
+            return await work(settings, handlers, surroundings, state, metrics, stop)
+        finally:
+            await surroundings.queue.close()
+            await surroundings.event_sender.close()
+
+
+async def work(
+    settings: WorkerSettings,
+    handlers: Sequence[StepHandler],
+    surroundings: Surroundings,
+    state: Readiness,
+    metrics: WorkerMetrics,
+    stop: asyncio.Event,
+) -> bool:
+    """From loading to drained, until `stop`; False when work was left behind."""
+    watching = asyncio.create_task(
+        readiness.watch(
+            state,
+            queue=surroundings.queue,
+            blob_store=surroundings.blob_store,
+            every_seconds=settings.ready_check_seconds,
+            stop=stop,
+        )
+    )
+    receiver = _receiver(settings, handlers, surroundings, metrics, stop)
+    try:
+        return await _load_and_receive(settings, handlers, receiver, state, stop)
+    finally:
+        stop.set()
+        await watching
+
+
+def _receiver(
+    settings: WorkerSettings,
+    handlers: Sequence[StepHandler],
+    surroundings: Surroundings,
+    metrics: WorkerMetrics,
+    stop: asyncio.Event,
+) -> Receiver:
+    runner = AttemptRunner(
+        handlers=handlers,
+        blob_store=surroundings.blob_store,
+        event_sender=surroundings.event_sender,
+        metrics=metrics,
+        workspace=surroundings.workspace,
+        worker_id=settings.worker_id,
+        cancel_check_seconds=settings.cancel_check_seconds,
+    )
+    return Receiver(queue=surroundings.queue, runner=runner, settings=settings, metrics=metrics, stop=stop)
+
+
+async def _load_and_receive(
+    settings: WorkerSettings,
+    handlers: Sequence[StepHandler],
+    receiver: Receiver,
+    state: Readiness,
+    stop: asyncio.Event,
+) -> bool:
+    backoff = Backoff(
+        first_seconds=settings.backoff_seconds, longest_seconds=settings.longest_backoff_seconds
+    )
+    if not await loading.load_all(handlers, state=state, backoff=backoff, stop=stop):
+        return False
+    state.note(Check.RECEIVING)
+    drained = await receiver.run()
+    if drained:
+        for handler in handlers:
+            await run_in_thread(handler.close, name="close")
+    return drained
