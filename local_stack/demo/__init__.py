@@ -1,0 +1,1 @@
+"""`make demo`: sends recordings whose words are known through the whole stack, and checks what comes out."""
