@@ -1,0 +1,24 @@
+"""One nursery for a module's processes."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator
+
+import pytest
+
+from tests.integration.crash_points import nursery
+
+
+@pytest.fixture(scope="module")
+def children(tmp_path_factory: pytest.TempPathFactory) -> Iterator[nursery.Nursery]:
+    running = nursery.Nursery(tmp_path_factory.mktemp("nursery") / "children.log")
+    yield running
+    running.close()
+
+
+@pytest.fixture
+def forgotten_sockets() -> Iterator[None]:
+    """A client whose broker dies forgets to close some: collected here and not in somebody else's test."""
+    yield
+    gc.collect()

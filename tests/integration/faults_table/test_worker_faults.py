@@ -1,0 +1,249 @@
+"""What a worker says and does while something that it needs is missing: real processes, real servers."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Final, Self
+
+import pytest
+from azure.servicebus import ServiceBusClient, ServiceBusMessage
+from azure.storage.blob import BlobServiceClient
+
+from contracts import blobs, events, messages, queues
+from contracts.errors import ErrorCode
+from tests.integration import azurite_process, broker_process
+from tests.integration.worker_kit import worker_process
+from tests.unit.lid_worker import sounds, steps_bench
+
+pytestmark = pytest.mark.acceptance_long
+
+QUICK: Final = {
+    "LID_ENGINE": "assume_english",
+    "READY_CHECK_SECONDS": "0.5",
+    "RECEIVE_WAIT_SECONDS": "1",
+    "BACKOFF_SECONDS": "0.2",
+    "LONGEST_BACKOFF_SECONDS": "1",
+    "STORAGE_CONNECT_TIMEOUT_SECONDS": "1",
+    "STORAGE_RETRIES": "1",
+}
+ENGLISH: Final = sounds.SAMPLES / "english.flac"
+
+
+class Asking:
+    """What the function app is to a worker."""
+
+    def __init__(self, storage_connection: str, bus_connection: str) -> None:
+        self._blobs = BlobServiceClient.from_connection_string(storage_connection)
+        self._bus = ServiceBusClient.from_connection_string(bus_connection)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._blobs.close()
+        self._bus.close()
+
+    def request(self, job_id: str) -> messages.StepRequest:
+        """To prepare an upload of its own."""
+        path = blobs.source_path(tenant_id=steps_bench.TENANT, job_id=job_id)
+        with ENGLISH.open("rb") as data:
+            answer = self._blobs.get_blob_client(blobs.Container.AUDIO_FILES, path).upload_blob(data)
+        source = blobs.BlobReference(
+            container=blobs.Container.AUDIO_FILES, path=path, etag=str(answer["etag"])
+        )
+        asked = steps_bench.prepare_request(source)
+        result = blobs.step_result_path(
+            tenant_id=steps_bench.TENANT, job_id=job_id, step=asked.step, key=asked.result.key
+        )
+        target = asked.result.model_copy(update={"path": result})
+        return asked.model_copy(update={"job_id": job_id, "result": target})
+
+    def send(self, request: messages.StepRequest) -> None:
+        with self._bus.get_queue_sender(queues.Queue.LID_JOBS) as sender:
+            message = ServiceBusMessage(request.model_dump_json(), time_to_live=timedelta(minutes=30))
+            sender.send_messages(message)
+
+    def event(self, *, within_seconds: float = 60.0) -> events.StepFinished:
+        with self._bus.get_queue_receiver(queues.Queue.JOB_EVENTS) as receiver:
+            (message,) = receiver.receive_messages(max_message_count=1, max_wait_time=within_seconds)
+            receiver.complete_message(message)
+        return events.StepFinished.model_validate_json(str(message))
+
+
+@pytest.fixture(scope="module")
+def app(storage: azurite_process.AzuriteProcess, broker: broker_process.BrokerProcess) -> Iterator[Asking]:
+    with Asking(storage.connection_string, broker.connection_string) as opened:
+        yield opened
+
+
+@contextlib.contextmanager
+def running(
+    storage: azurite_process.AzuriteProcess,
+    broker: broker_process.BrokerProcess,
+    folder: Path,
+    **environment: str,
+) -> Iterator[worker_process.WorkerProcess]:
+    around: Mapping[str, str] = {"WORKSPACE_DIR": str(folder / "space"), **QUICK, **environment}
+    with worker_process.running_worker(
+        "lid_worker", storage=storage, broker=broker, log_path=folder / "worker.log", environment=around
+    ) as process:
+        yield process
+
+
+def check(worker: worker_process.WorkerProcess, name: str) -> str:
+    """What /ready says of one thing; empty when nobody answers."""
+    return str(worker.ready().get("checks", {}).get(name, ""))
+
+
+def wait_for(worker: worker_process.WorkerProcess, name: str, *, ok: bool) -> str:
+    """What /ready says once it says so."""
+    worker_process.wait_until(
+        lambda: check(worker, name) not in ("", "ok") if not ok else check(worker, name) == "ok",
+        within_seconds=60,
+        what=f"{name} {'ok' if ok else 'not ok'} in /ready",
+    )
+    return check(worker, name)
+
+
+def test_storage_that_is_away_shows_in_ready_and_its_work_waits_for_it(
+    tmp_path: Path, broker: broker_process.BrokerProcess
+) -> None:
+    data = tmp_path / "azurite"
+    with contextlib.ExitStack() as servers:
+        first = servers.enter_context(azurite_process.running_azurite(data))
+        with BlobServiceClient.from_connection_string(first.connection_string) as client:
+            for container in blobs.Container:
+                client.create_container(container)
+        app = servers.enter_context(Asking(first.connection_string, broker.connection_string))
+        worker = servers.enter_context(running(first, broker, tmp_path))
+        request = app.request("storage-away")
+        first.terminate()
+        assert "torage" in wait_for(worker, "storage", ok=False)
+        assert worker.ready()["status"] == "not_ready"
+        app.send(request)
+        worker.wait_until_logged("attempt_postponed")
+        servers.enter_context(azurite_process.running_azurite(data, port=first.port))
+        wait_for(worker, "storage", ok=True)
+        assert isinstance(app.event().outcome, events.Completed)
+        assert worker.is_running()
+
+
+def test_function_app_whose_clock_is_an_hour_off_is_served(
+    app: Asking,
+    storage: azurite_process.AzuriteProcess,
+    broker: broker_process.BrokerProcess,
+    tmp_path: Path,
+) -> None:
+    with running(storage, broker, tmp_path):
+        for hours in (-1, 1):
+            expires_at = datetime.now(UTC) + timedelta(minutes=30, hours=hours)
+            app.send(app.request(f"clock-{hours}").model_copy(update={"expires_at": expires_at}))
+            assert isinstance(app.event().outcome, events.Completed)
+
+
+def _may_mount() -> bool:
+    """Whether this user may have a file system of their own."""
+    if shutil.which("unshare") is None:
+        return False
+    asked = ["unshare", "--user", "--map-root-user", "--mount", "true"]
+    return subprocess.run(asked, capture_output=True, check=False).returncode == 0
+
+
+@pytest.mark.skipif(not _may_mount(), reason="needs user namespaces for a disk of its own")
+def test_full_disk_fails_the_step_by_name_and_the_worker_goes_on(
+    app: Asking,
+    storage: azurite_process.AzuriteProcess,
+    broker: broker_process.BrokerProcess,
+    tmp_path: Path,
+) -> None:
+    """The worker's workspace is a disk on which the upload has room, but not its sound."""
+    space = tmp_path / "space"
+    space.mkdir()
+    size_kib = ENGLISH.stat().st_size // 1024 + 40
+    mount = f"mount -t tmpfs -o size={size_kib}k tmpfs {space} && exec {sys.executable} -m lid_worker"
+    settings = {
+        **os.environ,
+        **QUICK,
+        "AZURE_STORAGE_CONNECTION_STRING": storage.connection_string,
+        "SERVICE_BUS_CONNECTION_STRING": broker.connection_string,
+        "WORKSPACE_DIR": str(space),
+    }
+    log = (tmp_path / "worker.log").open("wb")
+    with (
+        log,
+        subprocess.Popen(
+            ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", mount],
+            cwd=worker_process.ROOT,
+            env=settings,
+            stdout=log,
+            stderr=log,
+        ) as worker,
+    ):
+        try:
+            for number in (1, 2):
+                app.send(app.request(f"disk-full-{number}"))
+                failed = app.event().outcome
+                assert isinstance(failed, events.Failed)
+                assert (failed.code, failed.retryable) == (ErrorCode.DISK_FULL, True)
+                assert "115 MB for each hour" in failed.message
+            assert worker.poll() is None
+        finally:
+            worker.terminate()
+
+
+@pytest.mark.parametrize(
+    ("module", "setting", "model", "file"),
+    [
+        ("lid_worker", "LID_MODEL", sounds.LID_MODEL, "model.safetensors"),
+        ("gpu_worker", "WHISPER_MODEL", sounds.WHISPER_MODEL, "model.bin"),
+    ],
+)
+def test_damaged_model_shows_in_ready_and_the_process_stays_to_say_so(
+    storage: azurite_process.AzuriteProcess,
+    broker: broker_process.BrokerProcess,
+    tmp_path: Path,
+    module: str,
+    setting: str,
+    model: Path,
+    file: str,
+) -> None:
+    copy = tmp_path / "model"
+    shutil.copytree(model, copy)
+    whole = (copy / file).read_bytes()
+    (copy / file).write_bytes(whole[: len(whole) // 2])
+    worker = worker_process.WorkerProcess(
+        module,
+        {
+            **QUICK,
+            "LID_ENGINE": "auto",
+            setting: str(copy),
+            "WORKSPACE_DIR": str(tmp_path / "space"),
+            "AZURE_STORAGE_CONNECTION_STRING": storage.connection_string,
+            "SERVICE_BUS_CONNECTION_STRING": broker.connection_string,
+        },
+        tmp_path / "worker.log",
+    )
+    worker.start()
+    try:
+        worker_process.wait_until(
+            lambda: check(worker, "model") not in ("", "loading", "ok"),
+            within_seconds=60,
+            what="the model's fault in /ready",
+        )
+        assert worker.ready()["status"] == "not_ready"
+        assert worker.logged("model_load_failed")
+        assert check(worker, "receiving") == "not begun"
+        assert worker.terminate() == 0
+        (copy / file).write_bytes(whole)
+        worker.start()
+        worker.wait_until_ready()
+    finally:
+        if worker.is_running():
+            worker.kill()
