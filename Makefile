@@ -21,9 +21,10 @@ test: setup ## lint, types, import rules, and all tests but the long ones
 	@scripts/test
 
 acceptance: setup ## the long tests: kills, crash points, faults, upgrades
-	@$(BIN)/python -m pytest -q -n 2 --no-loadscope-reorder -m acceptance_long
+	@$(BIN)/python -m pytest -q -n 2 --no-loadscope-reorder -m "acceptance_long and not alone"
+	@$(BIN)/python -m pytest -q -m "acceptance_long and alone"
 
-endurance: setup ## random kills and long fuzzing, many minutes; FUZZ_SECONDS per surface in the environment
+endurance: setup ## more seeds of faults and long fuzzing, many minutes; FUZZ_SECONDS per surface in the environment
 	@$(BIN)/python -m pytest -q -m endurance
 
 chaos: setup ## kill processes while jobs run, then compare with an undisturbed run: KILLS=30 SEED=1

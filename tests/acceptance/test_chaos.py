@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
+from _pytest.mark import ParameterSet
 
 import client
 from contracts import jobs
@@ -27,10 +28,18 @@ from tests.faults import (
     workload,
 )
 
-pytestmark = [pytest.mark.endurance, pytest.mark.timeout(900)]
+pytestmark = pytest.mark.timeout(1200)
 
 JOBS = 12
 END_LIMIT_SECONDS = 240.0
+
+
+def seeds(first: int, *others: int) -> list[ParameterSet]:
+    """The first for `make acceptance`, the others for those who have the time."""
+    return [
+        pytest.param(first, marks=(pytest.mark.acceptance_long, pytest.mark.alone)),
+        *(pytest.param(seed, marks=pytest.mark.endurance) for seed in others),
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -38,6 +47,8 @@ def kinds(tmp_path_factory: pytest.TempPathFactory) -> list[workload.Kind]:
     return workload.make_kinds(tmp_path_factory.mktemp("recordings"))
 
 
+@pytest.mark.acceptance_long
+@pytest.mark.alone
 def test_thirty_kills_over_twenty_jobs_leave_no_trace(tmp_path: Path) -> None:
     options = chaos.Options(kills=30, seed=1, jobs=20, state=tmp_path / "state", media=tmp_path / "media")
     ended = chaos.run(options, tell=_say)
@@ -64,7 +75,7 @@ def expected(calm: stack.Stack, kinds: list[workload.Kind]) -> Mapping[str, evid
         return undisturbed.run(speech, storage, kinds)
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", seeds(1, 2, 3))
 def test_messages_duplicated_delayed_reordered_and_redelivered_change_no_result(
     calm: stack.Stack,
     kinds: list[workload.Kind],
@@ -78,6 +89,8 @@ def test_messages_duplicated_delayed_reordered_and_redelivered_change_no_result(
     _say(f"seed {seed}: {dict(meddler.fates())}")
 
 
+@pytest.mark.acceptance_long
+@pytest.mark.alone
 def test_request_that_comes_again_after_its_job_has_ended_leaves_nothing_behind(
     calm: stack.Stack, kinds: list[workload.Kind]
 ) -> None:
@@ -101,7 +114,7 @@ def test_request_that_comes_again_after_its_job_has_ended_leaves_nothing_behind(
         assert evidence.collect(speech, storage, submitted).blobs == plan_before
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", seeds(1, 2))
 def test_jobs_complete_although_connections_are_late_stall_and_break(
     tmp_path: Path, kinds: list[workload.Kind], expected: Mapping[str, evidence.Evidence], seed: int
 ) -> None:
