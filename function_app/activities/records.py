@@ -61,13 +61,24 @@ def record_step(use: services.Services, report: run_inputs.StepReport) -> answer
     )
     end = job_store.StepEnd(
         step=report.step,
-        attempt=report.attempt,
+        attempt=_attempt(use.store, report),
         status=report.status,
         error=report.error,
         usage=report.usage,
     )
     use.store.end_step(job_id=identity.job_id, run=identity.run, end=end)
     return answers.DONE
+
+
+def _attempt(store: job_store.JobStore, report: run_inputs.StepReport) -> int:
+    """Transcription is attempted once, and its chunks several times: the highest of their attempts is the one
+    under which the store has it begun, and it takes no end of an earlier one.
+    """
+    if report.step is not steps.Step.TRANSCRIBE:
+        return report.attempt
+    job = store.find(report.identity.job_id)
+    begun = (record.attempt for record in (job.steps if job else ()) if record.step is report.step)
+    return max((report.attempt, *begun))
 
 
 def record_chunk(use: services.Services, report: run_inputs.ChunkReport) -> answers.Answer:

@@ -73,6 +73,8 @@ def assert_speaks_plainly(sentence: str) -> None:
 def assert_completed(bench: Bench) -> None:
     assert bench.view.status is jobs.JobStatus.COMPLETED
     assert bench.told == ()
+    done = {steps.StepStatus.COMPLETED, steps.StepStatus.SKIPPED}
+    assert {step.status for step in bench.view.steps} <= done
 
 
 def assert_ended(bench: Bench, place: Place, code: errors.ErrorCode, sentence: str) -> None:
@@ -80,6 +82,7 @@ def assert_ended(bench: Bench, place: Place, code: errors.ErrorCode, sentence: s
     assert bench.view.status is end_without(workflow, step)
     told = [error for error in bench.told if error.step is step]
     assert {(error.code, error.message) for error in told} == {(code, sentence)}
+    assert {one.status for one in bench.view.steps if one.step is step} == {steps.StepStatus.FAILED}
     assert_speaks_plainly(sentence)
     if bench.view.status is jobs.JobStatus.FAILED:
         assert bench.view.error == told[0]

@@ -103,6 +103,32 @@ def test_failed_chunk_is_a_gap_in_the_transcript(platform: platforms.Platform) -
     assert len(platform.manifest().keys[steps.Step.TRANSCRIBE]) == 2
 
 
+def test_chunk_that_needs_a_second_attempt_leaves_its_step_completed(platform: platforms.Platform) -> None:
+    platform.workers.failures = {
+        "transcribe.1.1": events.Failed(code=ErrorCode.ENGINE_FAILED, message="Broken.", retryable=True)
+    }
+    instance = platform.run(jobs.Workflow.TRANSCRIBE_ONLY, source_language="en")
+    assert instance.output == {"status": "completed"}
+    record = platform.step(steps.Step.TRANSCRIBE)
+    assert (record.status, record.attempt, record.chunks_done) == (steps.StepStatus.COMPLETED, 2, 3)
+
+
+def test_recording_of_which_every_chunk_fails_shows_why_at_its_step(platform: platforms.Platform) -> None:
+    platform.workers.failures = {
+        f"transcribe.{chunk}.{attempt}": events.Failed(
+            code=ErrorCode.ENGINE_FAILED, message="Broken.", retryable=True
+        )
+        for chunk in range(3)
+        for attempt in range(1, 4)
+    }
+    instance = platform.run(jobs.Workflow.TRANSCRIBE_ONLY, source_language="en")
+    assert instance.output == {"status": "failed"}
+    record = platform.step(steps.Step.TRANSCRIBE)
+    assert (record.status, record.attempt) == (steps.StepStatus.FAILED, 3)
+    assert record.error is not None
+    assert record.error.message == "Broken."
+
+
 def test_file_that_is_no_recording_fails_the_job_in_plain_words(platform: platforms.Platform) -> None:
     platform.workers.failures = {
         "prepare.0.1": events.Failed(code=ErrorCode.NOT_AUDIO, message="This is text.", retryable=False)
