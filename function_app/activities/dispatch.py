@@ -18,12 +18,13 @@ def dispatch_step(use: services.Services, call: run_inputs.StepCall) -> answers.
     if standing.is_over(use.store, call.identity):
         return answers.CANCELLED
     request = requests.build(use.blobs, call)
-    found = step_results.completed(use.blobs, request)
-    if found:
-        return found.model_dump(mode="json")
+    # Also when there is nothing to do: a step that has not begun cannot be completed.
     use.store.begin_step(
         job_id=call.identity.job_id, run=call.identity.run, step=call.step, attempt=call.attempt
     )
+    found = step_results.completed(use.blobs, request)
+    if found:
+        return found.model_dump(mode="json")
     use.sender.send(request)
     log.info("step_dispatched", **_ids(call))
     return answers.SENT

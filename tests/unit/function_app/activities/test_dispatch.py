@@ -98,6 +98,7 @@ def test_result_that_lies_there_is_used_and_nothing_is_sent(platform: platforms.
     assert answer["facts"] == expected["facts"]
     assert answer["result"]["content_hash"] == expected["result"]["content_hash"]
     assert platform.sender.sent == ()
+    assert platform.step(steps.Step.TRANSCRIBE).status is steps.StepStatus.PROCESSING
 
 
 def test_cancelled_job_hands_nothing_over(platform: platforms.Platform) -> None:
