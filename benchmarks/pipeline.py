@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final
@@ -46,7 +47,7 @@ def run() -> dict[str, Any]:
         with stack.Stack(options, tell=lambda _line: None) as running:
             workers = _start_workers(running)
             try:
-                alone, per_second, cpu = _measure(running)
+                alone, per_second, cpu = _measure(running, workers.pid)
             finally:
                 workers.kill()
                 workers.wait()
@@ -62,6 +63,7 @@ def run() -> dict[str, Any]:
             (f"jobs together, from {SUBMITTERS} clients", TOGETHER),
             ("jobs/s", per_second),
             *((f"processor s per job, {name}", seconds) for name, seconds in cpu.items()),
+            ("processor s per job, all", sum(cpu.values())),
         ],
     )
     return {
@@ -79,21 +81,23 @@ def _start_workers(running: stack.Stack) -> subprocess.Popen[bytes]:
     return subprocess.Popen(command, cwd=report.ROOT, env={**path, **environment})
 
 
-def _measure(running: stack.Stack) -> tuple[list[float], float, dict[str, float]]:
+def _measure(running: stack.Stack, workers_pid: int) -> tuple[list[float], float, dict[str, float]]:
+    pids = {**running.pids(), "workers": workers_pid}
     for _ in range(_WARM_UP):
         _job(running.url)
     alone = [ended - began for began, ended in (_job(running.url) for _ in range(ALONE))]
-    before = _cpu(running)
+    before = _cpu(pids)
     with ThreadPoolExecutor(SUBMITTERS) as pool:
         began = time.time()
         ends = [ended for _began, ended in pool.map(_job, [running.url] * TOGETHER)]
-    used = {name: (seconds - before[name]) / TOGETHER for name, seconds in _cpu(running).items()}
+    used = {name: (seconds - before[name]) / TOGETHER for name, seconds in _cpu(pids).items()}
     return alone, TOGETHER / (max(ends) - began), used
 
 
-def _cpu(running: stack.Stack) -> dict[str, float]:
-    """Of the servers that are one process each; PostgreSQL is many."""
-    return {name: processes.cpu_seconds(pid) for name, pid in running.pids().items() if name != "postgres"}
+def _cpu(pids: Mapping[str, int]) -> dict[str, float]:
+    return {name: processes.family_cpu_seconds(pid) for name, pid in pids.items()} | {
+        "clients": time.process_time()
+    }
 
 
 def _job(url: str) -> tuple[float, float]:

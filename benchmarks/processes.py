@@ -55,8 +55,20 @@ def broker(folder: Path, queues: Mapping[str, Any], *, port: int = 0) -> Iterato
 
 def cpu_seconds(pid: int) -> float:
     """What a process has used of the processor so far (proc(5), fields 14 and 15 of stat)."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return sum(_stat(pid)[11:13]) / os.sysconf("SC_CLK_TCK")
+
+
+def family_cpu_seconds(pid: int) -> float:
+    """The same of a process, its children of now and those that it has waited for (fields 14 to 17)."""
+    children = [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    own = sum(_stat(pid)[11:15]) / os.sysconf("SC_CLK_TCK")
+    return own + sum(family_cpu_seconds(child) for child in children)
+
+
+def _stat(pid: int) -> list[int]:
+    """The numbers of /proc/PID/stat from field 3 on; the state, which is a letter, as 0."""
+    _state, *numbers = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return [0, *map(int, numbers)]
 
 
 def resident_mib(pid: int) -> float:
