@@ -1,6 +1,8 @@
 """`python -m gpu_worker`: takes chunks from `whisper-jobs` and transcribes them until it is told to stop."""
 
+import functools
 import sys
+from collections.abc import Sequence
 
 import structlog
 
@@ -9,6 +11,7 @@ from gpu_worker import engines, errors, models
 from gpu_worker.handler import TranscribeHandler
 from gpu_worker.settings import Settings
 from worker_kit import logs, run
+from worker_kit.handlers import StepHandler
 
 log = structlog.get_logger()
 
@@ -17,11 +20,17 @@ def main() -> int:
     """The process's exit code."""
     settings = Settings()
     logs.configure(level=settings.log_level, worker_id=settings.worker_id)
+    find = functools.partial(_handlers, settings)
     try:
-        model = _resolve(settings)
+        return run.run_worker(settings, queue=queues.Queue.WHISPER_JOBS, find=find)
     except errors.ModelError as error:
         log.error("model_unavailable", code=error.code, reason=str(error))
         return 1
+
+
+def _handlers(settings: Settings) -> Sequence[StepHandler]:
+    """Raises ModelError."""
+    model = _resolve(settings)
     _announce(model)
     hardware = engines.Hardware(
         device=settings.whisper_device,
@@ -29,8 +38,7 @@ def main() -> int:
         cpu_threads=settings.whisper_cpu_threads,
         batch_windows=settings.whisper_batch_windows,
     )
-    handler = TranscribeHandler(engines.create(model, hardware))
-    return run.run_worker(settings, queue=queues.Queue.WHISPER_JOBS, handlers=[handler])
+    return [TranscribeHandler(engines.create(model, hardware))]
 
 
 def _resolve(settings: Settings) -> models.ResolvedModel:

@@ -1,6 +1,8 @@
 """`python -m lid_worker`: takes from `lid-jobs` what is to be prepared or identified."""
 
+import functools
 import sys
+from collections.abc import Sequence
 
 import structlog
 
@@ -20,22 +22,27 @@ def main() -> int:
     """The process's exit code."""
     settings = Settings()
     logs.configure(level=settings.log_level, worker_id=settings.worker_id)
+    find = functools.partial(_handlers, settings)
     try:
-        model = models.resolve(
-            settings.lid_engine,
-            settings.lid_model,
-            revision=settings.lid_model_revision or None,
-            hub_timeout_seconds=settings.hub_timeout_seconds,
-        )
+        return run.run_worker(settings, queue=queues.Queue.LID_JOBS, find=find)
     except errors.ModelUnavailableError as error:
         log.error("model_unavailable", code=error.code, reason=str(error))
         return 1
+
+
+def _handlers(settings: Settings) -> Sequence[StepHandler]:
+    """Raises ModelUnavailableError."""
+    model = models.resolve(
+        settings.lid_engine,
+        settings.lid_model,
+        revision=settings.lid_model_revision or None,
+        hub_timeout_seconds=settings.hub_timeout_seconds,
+    )
     log.info("model_chosen", engine=model.engine, model=model.model, revision=model.revision)
     for warning in model.warnings:
         log.warning("model_warning", warning=warning)
     engine = engines.create(model, threads=settings.lid_torch_threads)
-    handlers: list[StepHandler] = [PrepareHandler(), LidHandler(model, engine)]
-    return run.run_worker(settings, queue=queues.Queue.LID_JOBS, handlers=handlers)
+    return [PrepareHandler(), LidHandler(model, engine)]
 
 
 if __name__ == "__main__":

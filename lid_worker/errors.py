@@ -119,8 +119,8 @@ class ModelMismatchError(StepError):
 class ModelUnavailableError(StepError):
     """The model cannot be had."""
 
-    def __init__(self, detail: str) -> None:
-        super().__init__(ErrorCode.MODEL_UNAVAILABLE, detail)
+    def __init__(self, detail: str, *, retryable: bool | None = None) -> None:
+        super().__init__(ErrorCode.MODEL_UNAVAILABLE, detail, retryable=retryable)
 
 
 class LanguageEngineError(StepError):

@@ -73,7 +73,7 @@ def resolve(
 
     `model` empty is the engine's default. `revision` pins a hub model's commit; a folder must hash to it.
     Asks the hub at most once, for at most `hub_timeout_seconds`, and only for what the cache lacks.
-    Raises ModelUnavailableError, which `auto` turns into assume_english where the hub is to blame.
+    Raises ModelUnavailableError, retryable where the hub is away; `auto` makes assume_english of the hub's.
     """
     if engine == LidEngine.ASSUME_ENGLISH:
         return _assume_english(ASSUMED_WARNING)
@@ -87,7 +87,7 @@ def resolve(
     except hub.HubError as error:
         if engine == AUTO:
             return _assume_english(NO_MODEL_WARNING)
-        raise errors.ModelUnavailableError(str(error)) from error
+        raise errors.ModelUnavailableError(str(error), retryable=error.retryable) from error
 
 
 def fetch(model: ResolvedLidModel, *, cache: Path | None = None) -> ResolvedLidModel:
@@ -104,10 +104,14 @@ def fetch(model: ResolvedLidModel, *, cache: Path | None = None) -> ResolvedLidM
 def _from_folder(engine: LidEngine, folder: Path, revision: str | None) -> ResolvedLidModel:
     missing = [name for name in _NEEDED[engine] if not (folder / name).is_file()]
     if missing:
-        raise errors.ModelUnavailableError(f"The folder {folder} is no model for {engine}: no {missing[0]}.")
+        raise errors.ModelUnavailableError(
+            f"The folder {folder} is no model for {engine}: no {missing[0]}.", retryable=False
+        )
     found = model_folders.revision_of(folder)
     if revision not in (None, found):
-        raise errors.ModelUnavailableError(f"The folder {folder} holds revision {found}, not {revision}.")
+        raise errors.ModelUnavailableError(
+            f"The folder {folder} holds revision {found}, not {revision}.", retryable=False
+        )
     return ResolvedLidModel(engine=engine, model=folder.resolve().name, revision=found, path=folder.resolve())
 
 
@@ -116,7 +120,9 @@ def _from_hub(
 ) -> ResolvedLidModel:
     repository = model_folders.WHISPER_REPOSITORIES.get(name, name) if engine is LidEngine.WHISPER else name
     if not hub.is_repository_id(repository):
-        raise errors.ModelUnavailableError(f"LID_MODEL={name} is neither a folder nor an id of the hub.")
+        raise errors.ModelUnavailableError(
+            f"LID_MODEL={name} is neither a folder nor an id of the hub.", retryable=False
+        )
     folder = hub.cached(repository, revision, needed=_NEEDED[engine], cache=cache)
     if folder is not None:
         # The cache names a snapshot's folder by its commit.

@@ -35,15 +35,16 @@ class Surroundings:
     workspace: Path
 
 
-def run_worker(settings: WorkerSettings, *, queue: queues.Queue, handlers: Sequence[StepHandler]) -> int:
+def run_worker(settings: WorkerSettings, *, queue: queues.Queue, find: loading.Find) -> int:
     """Works until SIGTERM or SIGINT; the process's exit code. Call it from `__main__` alone.
 
-    Loads the handlers' models, receives from `queue`, and drains when asked to stop. Work that does not stop
-    in time is left behind: its message is redelivered, and the process ends without waiting for its thread.
+    Loads the models of the handlers that `find` makes, receives from `queue`, and drains when asked to stop.
+    Work that does not stop in time is left behind: its message is redelivered, and the process ends without
+    waiting for its thread. Raises the WorkerError of `find` that is not retryable.
     """
     logs.configure(level=settings.log_level, worker_id=settings.worker_id)
     with workspaces.process_workspace(settings.workspace_dir) as workspace:
-        drained = asyncio.run(_main(settings, queue, handlers, workspace))
+        drained = asyncio.run(_main(settings, queue, find, workspace))
     log.info("worker_ended", drained=drained)
     if not drained:
         # Native code in a daemon thread may crash an interpreter that is being taken down.
@@ -52,9 +53,7 @@ def run_worker(settings: WorkerSettings, *, queue: queues.Queue, handlers: Seque
     return 0
 
 
-async def _main(
-    settings: WorkerSettings, queue: queues.Queue, handlers: Sequence[StepHandler], workspace: Path
-) -> bool:
+async def _main(settings: WorkerSettings, queue: queues.Queue, find: loading.Find, workspace: Path) -> bool:
     surroundings = Surroundings(
         queue=service_bus.open_queue(settings, queue),
         event_sender=service_bus.open_events(settings),
@@ -69,7 +68,7 @@ async def _main(
         drain.on_stop_signal(stop.set),
     ):
         try:
-            return await work(settings, handlers, surroundings, state, metrics, stop)
+            return await work(settings, find, surroundings, state, metrics, stop)
         finally:
             await surroundings.queue.close()
             await surroundings.event_sender.close()
@@ -77,7 +76,7 @@ async def _main(
 
 async def work(
     settings: WorkerSettings,
-    handlers: Sequence[StepHandler],
+    find: loading.Find,
     surroundings: Surroundings,
     state: Readiness,
     metrics: WorkerMetrics,
@@ -93,9 +92,16 @@ async def work(
             stop=stop,
         )
     )
-    receiver = _receiver(settings, handlers, surroundings, metrics, stop)
+    backoff = Backoff(
+        first_seconds=settings.backoff_seconds, longest_seconds=settings.longest_backoff_seconds
+    )
     try:
-        return await _load_and_receive(settings, handlers, receiver, state, stop)
+        handlers = await loading.load_all(find, state=state, backoff=backoff, stop=stop)
+        if handlers is None:
+            return False
+        receiver = _receiver(settings, handlers, surroundings, metrics, stop)
+        state.note(Check.RECEIVING)
+        return await _receive(receiver, handlers)
     finally:
         stop.set()
         await watching
@@ -120,19 +126,7 @@ def _receiver(
     return Receiver(queue=surroundings.queue, runner=runner, settings=settings, metrics=metrics, stop=stop)
 
 
-async def _load_and_receive(
-    settings: WorkerSettings,
-    handlers: Sequence[StepHandler],
-    receiver: Receiver,
-    state: Readiness,
-    stop: asyncio.Event,
-) -> bool:
-    backoff = Backoff(
-        first_seconds=settings.backoff_seconds, longest_seconds=settings.longest_backoff_seconds
-    )
-    if not await loading.load_all(handlers, state=state, backoff=backoff, stop=stop):
-        return False
-    state.note(Check.RECEIVING)
+async def _receive(receiver: Receiver, handlers: Sequence[StepHandler]) -> bool:
     drained = await receiver.run()
     if drained:
         for handler in handlers:

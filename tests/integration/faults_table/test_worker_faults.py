@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final, Self
@@ -21,6 +22,7 @@ from contracts.errors import ErrorCode
 from tests.integration import azurite_process, broker_process
 from tests.integration.worker_kit import worker_process
 from tests.unit.lid_worker import sounds, steps_bench
+from worker_kit import model_folders
 
 pytestmark = pytest.mark.acceptance_long
 
@@ -33,6 +35,7 @@ QUICK: Final = {
     "STORAGE_CONNECT_TIMEOUT_SECONDS": "1",
     "STORAGE_RETRIES": "1",
 }
+COMMIT: Final = "c" * 40
 ENGLISH: Final = sounds.SAMPLES / "english.flac"
 
 
@@ -198,52 +201,112 @@ def test_full_disk_fails_the_step_by_name_and_the_worker_goes_on(
             worker.terminate()
 
 
-@pytest.mark.parametrize(
-    ("module", "setting", "model", "file"),
-    [
-        ("lid_worker", "LID_MODEL", sounds.LID_MODEL, "model.safetensors"),
-        ("gpu_worker", "WHISPER_MODEL", sounds.WHISPER_MODEL, "model.bin"),
-    ],
+@dataclass(frozen=True, kw_only=True)
+class Model:
+    """A worker's model, and a file of it that nothing works without."""
+
+    module: str
+    setting: str
+    folder: Path
+    file: str
+    repository: str
+    """A hub's id for a model of this kind."""
+
+
+MODELS: Final = (
+    Model(
+        module="lid_worker",
+        setting="LID_MODEL",
+        folder=sounds.LID_MODEL,
+        file="model.safetensors",
+        repository="someone/languages",
+    ),
+    Model(
+        module="gpu_worker",
+        setting="WHISPER_MODEL",
+        folder=sounds.WHISPER_MODEL,
+        file="model.bin",
+        repository="someone/whisper",
+    ),
 )
-def test_damaged_model_shows_in_ready_and_the_process_stays_to_say_so(
+
+
+@contextlib.contextmanager
+def begun(
+    model: Model,
     storage: azurite_process.AzuriteProcess,
     broker: broker_process.BrokerProcess,
-    tmp_path: Path,
-    module: str,
-    setting: str,
-    model: Path,
-    file: str,
-) -> None:
-    copy = tmp_path / "model"
-    shutil.copytree(model, copy)
-    whole = (copy / file).read_bytes()
-    (copy / file).write_bytes(whole[: len(whole) // 2])
-    worker = worker_process.WorkerProcess(
-        module,
-        {
-            **QUICK,
-            "LID_ENGINE": "auto",
-            setting: str(copy),
-            "WORKSPACE_DIR": str(tmp_path / "space"),
-            "AZURE_STORAGE_CONNECTION_STRING": storage.connection_string,
-            "SERVICE_BUS_CONNECTION_STRING": broker.connection_string,
-        },
-        tmp_path / "worker.log",
-    )
+    folder: Path,
+    **environment: str,
+) -> Iterator[worker_process.WorkerProcess]:
+    """A worker that has begun, ready or not."""
+    settings = {
+        **QUICK,
+        "LID_ENGINE": "transformers",
+        "WORKSPACE_DIR": str(folder / "space"),
+        "AZURE_STORAGE_CONNECTION_STRING": storage.connection_string,
+        "SERVICE_BUS_CONNECTION_STRING": broker.connection_string,
+        **environment,
+    }
+    worker = worker_process.WorkerProcess(model.module, settings, folder / "worker.log")
     worker.start()
     try:
-        worker_process.wait_until(
-            lambda: check(worker, "model") not in ("", "loading", "ok"),
-            within_seconds=60,
-            what="the model's fault in /ready",
-        )
-        assert worker.ready()["status"] == "not_ready"
-        assert worker.logged("model_load_failed")
-        assert check(worker, "receiving") == "not begun"
-        assert worker.terminate() == 0
-        (copy / file).write_bytes(whole)
-        worker.start()
-        worker.wait_until_ready()
+        yield worker
     finally:
         if worker.is_running():
             worker.kill()
+
+
+def wait_for_fault(worker: worker_process.WorkerProcess) -> str:
+    """What /ready says of the model, once it does."""
+    worker_process.wait_until(
+        lambda: check(worker, "model") not in ("", "loading", "ok"),
+        within_seconds=60,
+        what="the model's fault in /ready",
+    )
+    assert worker.ready()["status"] == "not_ready"
+    assert worker.logged("model_load_failed")
+    assert check(worker, "receiving") == "not begun"
+    return check(worker, "model")
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: model.module)
+def test_damaged_model_shows_in_ready_until_it_is_repaired(
+    storage: azurite_process.AzuriteProcess,
+    broker: broker_process.BrokerProcess,
+    tmp_path: Path,
+    model: Model,
+) -> None:
+    copy = tmp_path / "model"
+    shutil.copytree(model.folder, copy)
+    whole = (copy / model.file).read_bytes()
+    (copy / model.file).write_bytes(whole[: len(whole) // 2])
+    with begun(model, storage, broker, tmp_path, **{model.setting: str(copy)}) as worker:
+        wait_for_fault(worker)
+        (copy / model.file).write_bytes(whole)
+        worker.wait_until_ready()
+        chosen = worker.logged("model_chosen")
+        assert chosen[-1]["revision"] == model_folders.revision_of(model.folder)
+        assert chosen[-1]["revision"] != chosen[0]["revision"]
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: model.module)
+def test_hub_that_is_away_shows_in_ready_until_the_model_is_to_be_had(
+    storage: azurite_process.AzuriteProcess,
+    broker: broker_process.BrokerProcess,
+    tmp_path: Path,
+    model: Model,
+) -> None:
+    hub = {
+        "HF_HUB_CACHE": str(tmp_path / "hub"),
+        "HF_ENDPOINT": f"http://127.0.0.1:{azurite_process.free_port()}",
+        "HF_HUB_OFFLINE": "0",
+    }
+    with begun(model, storage, broker, tmp_path, **hub, **{model.setting: model.repository}) as worker:
+        assert "the hub cannot be reached" in wait_for_fault(worker)
+        cached = tmp_path / "hub" / f"models--{model.repository.replace('/', '--')}"
+        (cached / "refs").mkdir(parents=True)
+        shutil.copytree(model.folder, cached / "snapshots" / COMMIT)
+        (cached / "refs" / "main").write_text(COMMIT)
+        worker.wait_until_ready()
+        assert worker.logged("model_chosen")[-1]["revision"] == COMMIT

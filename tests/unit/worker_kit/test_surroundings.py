@@ -15,7 +15,7 @@ import structlog
 
 from contracts import blobs, steps
 from tests.unit.worker_kit import builders, waiting
-from worker_kit import context, health, loading, logs, readiness, run, step_results, threads, workspaces
+from worker_kit import context, health, hub, loading, logs, readiness, run, step_results, threads, workspaces
 from worker_kit.backoff import Backoff
 from worker_kit.memory_blobs import MemoryBlobStore
 from worker_kit.memory_queue import MemoryEvents, MemoryQueue
@@ -87,19 +87,45 @@ async def test_outages_show_in_readiness_and_pass() -> None:
 
 async def test_model_that_cannot_be_loaded_is_tried_again_and_shown_meanwhile() -> None:
     handler, state, stop = UnluckyHandler(failures=2), Readiness(), asyncio.Event()
-    assert await loading.load_all([handler], state=state, backoff=quick_backoff(), stop=stop)
+    loaded = await loading.load_all(lambda: [handler], state=state, backoff=quick_backoff(), stop=stop)
+    assert loaded == [handler]
     assert handler.warm
     assert state.checks()["model"] == "ok"
+
+
+async def test_model_that_cannot_be_found_is_sought_again_and_shown_meanwhile() -> None:
+    state, stop, gone = Readiness(), asyncio.Event(), threading.Event()
+    handler = builders.ScriptedHandler()
+
+    def find() -> list[builders.ScriptedHandler]:
+        if gone.is_set():
+            raise hub.HubError("The hub is away.")
+        return [handler]
+
+    gone.set()
+    running = asyncio.create_task(loading.load_all(find, state=state, backoff=quick_backoff(), stop=stop))
+    await waiting.until(lambda: state.checks()["model"] == "The hub is away.")
+    gone.clear()
+    assert await asyncio.wait_for(running, 5) == [handler]
+    assert state.checks()["model"] == "ok"
+
+
+async def test_model_that_nobody_has_ends_the_search() -> None:
+    def find() -> list[builders.ScriptedHandler]:
+        raise hub.NotInHubError("The hub has no such model.")
+
+    with pytest.raises(hub.NotInHubError, match="no such model"):
+        await loading.load_all(find, state=Readiness(), backoff=quick_backoff(), stop=asyncio.Event())
 
 
 async def test_stop_while_loading_ends_it() -> None:
     handler, state, stop = UnluckyHandler(failures=10**9), Readiness(), asyncio.Event()
     running = asyncio.create_task(
-        loading.load_all([handler], state=state, backoff=quick_backoff(), stop=stop)
+        loading.load_all(lambda: [handler], state=state, backoff=quick_backoff(), stop=stop)
     )
     await waiting.until(lambda: "the hub is away" in state.checks()["model"])
     stop.set()
-    assert await asyncio.wait_for(running, 5) is False
+    assert await asyncio.wait_for(running, 5) is None
 
 
 async def test_whole_worker_becomes_ready_works_and_drains(tmp_path: Path) -> None:
@@ -109,7 +135,7 @@ async def test_whole_worker_becomes_ready_works_and_drains(tmp_path: Path) -> No
     )
     stop = asyncio.Event()
     working = asyncio.create_task(
-        run.work(builders.settings(), [handler], around, state, WorkerMetrics(), stop)
+        run.work(builders.settings(), lambda: [handler], around, state, WorkerMetrics(), stop)
     )
     queue.put(builders.body(builders.request()), message_id="a")
     await waiting.until(lambda: queue.completed == ["a"])
