@@ -1,6 +1,8 @@
 """Receives messages, a bounded number at a time, and settles them."""
 
 import asyncio
+from collections.abc import Collection
+from typing import Any
 
 import structlog
 
@@ -40,6 +42,7 @@ class Receiver:
         self._settings = settings
         self._metrics = metrics
         self._in_hand: dict[asyncio.Task[None], ReceivedMessage] = {}
+        self._receiving: asyncio.Task[ReceivedMessage | None] | None = None
         self._stop = stop
         self._receive_backoff = _backoff(settings)
         self._work_backoff = _backoff(settings)
@@ -47,7 +50,8 @@ class Receiver:
     async def run(self) -> bool:
         """Until `stop` is set: then no further message is received, and what has not begun goes back.
 
-        Work in hand may end within `drain_seconds`. False when some was left behind.
+        Work in hand may end within `drain_seconds`, counted from `stop`: a receive that is under way delays
+        nothing, and what it still brings goes back. False when some work was left behind.
         """
         while not self._stop.is_set():
             await self._one_turn()
@@ -56,7 +60,11 @@ class Receiver:
     async def _one_turn(self) -> None:
         if not await self._free_hand():
             return
-        message = await self._receive()
+        self._receiving = asyncio.create_task(self._receive())
+        await self._one_ends_or_stop({self._receiving})
+        if not self._receiving.done():
+            return
+        message, self._receiving = self._receiving.result(), None
         if message is None:
             return
         if message.delivery_count > 0:
@@ -104,7 +112,7 @@ class Receiver:
         while not task.done() and not self._stop.is_set():
             await self._one_ends_or_stop({task})
 
-    async def _one_ends_or_stop(self, tasks: set[asyncio.Task[None]] | frozenset[asyncio.Task[None]]) -> None:
+    async def _one_ends_or_stop(self, tasks: Collection[asyncio.Task[Any]]) -> None:
         stopped = asyncio.create_task(self._stop.wait())
         try:
             await asyncio.wait({*tasks, stopped}, return_when=asyncio.FIRST_COMPLETED)
@@ -156,17 +164,34 @@ class Receiver:
             log.warning("settlement_failed", message_id=message.message_id, reason=str(error))
 
     async def _drain(self) -> bool:
-        await self._queue.withdraw_credit()
         log.info("draining", in_hand=len(self._in_hand), drain_seconds=self._settings.drain_seconds)
-        if await self._all_end_within(self._settings.drain_seconds):
-            return True
-        self._runner.abandon_all()
+        receiving_ends = asyncio.create_task(self._end_receiving())
+        if not await self._all_end_within(self._settings.drain_seconds):
+            self._runner.abandon_all()
+        await receiving_ends
         if await self._all_end_within(GIVE_UP_SECONDS):
             return True
         log.error("work_left_behind", in_hand=len(self._in_hand))
         left = Verdict(settlement=Settlement.ABANDON, reason="did not end in time")
         await asyncio.gather(*(self._settle(message, left) for message in self._in_hand.values()))
         return False
+
+    async def _end_receiving(self) -> None:
+        """What a receive that is under way brings goes back; only then can its credit be withdrawn."""
+        if self._receiving is not None:
+            message = await self._last_message(self._receiving)
+            if message is not None:
+                self._take(message)
+        await self._queue.withdraw_credit()
+
+    async def _last_message(self, receiving: asyncio.Task[ReceivedMessage | None]) -> ReceivedMessage | None:
+        # Cut short only when the broker does not answer: a message that it sends to nobody stays locked.
+        limit_seconds = self._settings.receive_wait_seconds + GIVE_UP_SECONDS
+        try:
+            return await asyncio.wait_for(receiving, limit_seconds)
+        except TimeoutError:
+            log.warning("receive_cut_short", limit_seconds=limit_seconds)
+            return None
 
     async def _all_end_within(self, seconds: float) -> bool:
         if self._in_hand:

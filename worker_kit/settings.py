@@ -51,7 +51,7 @@ class WorkerSettings(StorageSettings):
     max_concurrent_steps: Annotated[int, Field(ge=1, le=64)] = 1
     """How many messages are held and worked on at once."""
     receive_wait_seconds: Annotated[float, Field(gt=0, le=60)] = 2.0
-    """How long one receive waits for a message; also how soon SIGTERM is heard while idle."""
+    """How long one receive waits for a message; also how long an idle worker takes to end after SIGTERM."""
     drain_seconds: Annotated[float, Field(ge=0)] = 120.0
     """After SIGTERM: how long running work may take to finish before its messages go back."""
     backoff_seconds: Annotated[float, Field(gt=0)] = 1.0

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import io
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
-import numpy as np
 import pytest
-import soundfile
 from azure.servicebus import ServiceBusClient, ServiceBusMessage
 from azure.storage.blob import BlobServiceClient
 
@@ -23,7 +21,7 @@ from tests.integration.worker_kit import worker_process
 from tests.unit.lid_worker import sounds, steps_bench
 
 SPOKEN = {"english.flac": "en", "spanish.flac": "es", "mandarin.flac": "zh", "cantonese.flac": "yue"}
-LONG_MINUTES = 12
+GATED_WORKER = "tests.integration.lid_worker.gated_worker"
 
 
 class FunctionApp:
@@ -88,25 +86,13 @@ def app(
     opened.close()
 
 
-@pytest.fixture(scope="module")
-def shared_worker(
-    storage: azurite_process.AzuriteProcess,
-    broker: broker_process.BrokerProcess,
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[worker_process.WorkerProcess]:
-    """A worker without a model, which starts quickly."""
-    with running(storage, broker, tmp_path_factory.mktemp("worker"), LID_ENGINE="assume_english") as process:
-        yield process
-
-
 @pytest.fixture
-def worker(shared_worker: worker_process.WorkerProcess) -> worker_process.WorkerProcess:
-    """The shared one, started again when the test before ended it."""
-    if not shared_worker.is_running():
-        shared_worker.start()
-        shared_worker.wait_until_ready()
-    shared_worker.forget_log()
-    return shared_worker
+def worker(
+    storage: azurite_process.AzuriteProcess, broker: broker_process.BrokerProcess, tmp_path: Path
+) -> Iterator[worker_process.WorkerProcess]:
+    """Without a model, so that it starts quickly."""
+    with running(storage, broker, tmp_path, LID_ENGINE="assume_english") as process:
+        yield process
 
 
 @contextlib.contextmanager
@@ -114,6 +100,8 @@ def running(
     storage: azurite_process.AzuriteProcess,
     broker: broker_process.BrokerProcess,
     folder: Path,
+    *,
+    module: str = "lid_worker",
     **environment: str,
 ) -> Iterator[worker_process.WorkerProcess]:
     quick = {
@@ -122,7 +110,7 @@ def running(
         "WORKSPACE_DIR": str(folder / "space"),
     }
     with worker_process.running_worker(
-        "lid_worker",
+        module,
         storage=storage,
         broker=broker,
         log_path=folder / "worker.log",
@@ -131,14 +119,38 @@ def running(
         yield process
 
 
-@pytest.fixture(scope="module")
-def long_recording() -> bytes:
-    """Some seconds of work."""
-    once = sounds.samples_of("english-conversation.flac")
-    sound = np.tile(once, LONG_MINUTES * 60 * 16000 // len(once))
-    target = io.BytesIO()
-    soundfile.write(target, sound, 16000, format="FLAC")
-    return target.getvalue()
+@dataclass(frozen=True, kw_only=True)
+class WorkInHand:
+    """A worker that is in the middle of preparing a recording until `finish`."""
+
+    worker: worker_process.WorkerProcess
+    gate: Path
+
+    def finish(self) -> None:
+        self.gate.touch()
+
+
+@contextlib.contextmanager
+def working(
+    app: FunctionApp,
+    storage: azurite_process.AzuriteProcess,
+    job_id: str,
+    folder: Path,
+    **environment: str,
+) -> Iterator[WorkInHand]:
+    gate = folder / "gate"
+    with running(
+        storage,
+        app.broker,
+        folder,
+        module=GATED_WORKER,
+        LID_ENGINE="assume_english",
+        GATE=str(gate),
+        **environment,
+    ) as worker:
+        app.send(prepare_request(app, job_id, (sounds.SAMPLES / "english.flac").read_bytes()))
+        worker.wait_until_logged("at_the_gate")
+        yield WorkInHand(worker=worker, gate=gate)
 
 
 def prepare_request(app: FunctionApp, job_id: str, data: bytes) -> messages.StepRequest:
@@ -212,51 +224,48 @@ def test_bad_input_is_answered_and_the_broker_may_go_away_in_between(
 
 
 def test_worker_killed_in_the_middle_is_replaced_and_the_work_done_once(
-    app: FunctionApp, worker: worker_process.WorkerProcess, long_recording: bytes
+    app: FunctionApp, storage: azurite_process.AzuriteProcess, tmp_path: Path
 ) -> None:
-    app.send(prepare_request(app, "killed", long_recording))
-    worker.wait_until_logged("attempt_started")
-    worker.kill()
-    assert not worker.logged("attempt_ended")
-    space = worker.log_path.parent / "space"
-    (left_behind,) = space.iterdir()
-    worker.start()
-    event = app.event()
-    assert not completed(event).reused
-    plan = app.read_plan(completed(event).result)
-    assert sorted(app.chunk_paths("killed")) == [chunk.audio.path for chunk in plan.chunks]
-    assert [line["delivery_count"] for line in worker.logged("redelivered")] == [1]
-    assert not left_behind.exists()
-    worker_process.wait_until(
-        lambda: app.counts(queues.Queue.LID_JOBS)["active"] == 0, within_seconds=10, what="completion"
-    )
+    with working(app, storage, "killed", tmp_path) as work:
+        written = app.chunk_paths("killed")
+        (left_behind,) = (tmp_path / "space").iterdir()
+        work.worker.kill()
+        work.finish()
+        work.worker.start()
+        event = app.event()
+        assert not completed(event).reused
+        plan = app.read_plan(completed(event).result)
+        assert written == app.chunk_paths("killed") == [chunk.audio.path for chunk in plan.chunks]
+        assert [line["delivery_count"] for line in work.worker.logged("redelivered")] == [1]
+        assert not left_behind.exists()
+        assert work.worker.terminate() == 0
+    assert app.counts(queues.Queue.LID_JOBS)["active"] == 0
     assert app.counts(queues.Queue.JOB_EVENTS)["active"] == 0
 
 
 def test_sigterm_finishes_the_work_in_hand_and_leaves_the_rest(
-    app: FunctionApp, worker: worker_process.WorkerProcess, long_recording: bytes
+    app: FunctionApp, storage: azurite_process.AzuriteProcess, tmp_path: Path
 ) -> None:
-    app.send(prepare_request(app, "drained", long_recording))
-    worker.wait_until_logged("attempt_started")
-    assert worker.terminate() == 0
-    assert app.event(within_seconds=5).job_id == "drained"
-    assert [line["outcome"] for line in worker.logged("attempt_ended")] == ["completed"]
-    assert app.counts(queues.Queue.LID_JOBS)["active"] == 0
+    with working(app, storage, "drained", tmp_path, MAX_CONCURRENT_STEPS="1") as work:
+        app.send(prepare_request(app, "left", (sounds.SAMPLES / "spanish.flac").read_bytes()))
+        work.worker.ask_to_stop()
+        work.finish()
+        assert work.worker.wait_until_ended() == 0
+        assert app.event(within_seconds=5).job_id == "drained"
+        assert [line["outcome"] for line in work.worker.logged("attempt_ended")] == ["completed"]
+        assert app.counts(queues.Queue.LID_JOBS)["active"] == 1
+        work.worker.start()
+        assert app.event().job_id == "left"
 
 
 def test_sigterm_gives_back_what_takes_too_long(
-    app: FunctionApp,
-    storage: azurite_process.AzuriteProcess,
-    broker: broker_process.BrokerProcess,
-    long_recording: bytes,
-    tmp_path: Path,
+    app: FunctionApp, storage: azurite_process.AzuriteProcess, tmp_path: Path
 ) -> None:
-    with running(storage, broker, tmp_path, LID_ENGINE="assume_english", DRAIN_SECONDS="0") as worker:
-        app.send(prepare_request(app, "given-back", long_recording))
-        worker.wait_until_logged("attempt_started")
-        assert worker.terminate() == 0
-        assert worker.logged("work_abandoned")
+    with working(app, storage, "given-back", tmp_path, DRAIN_SECONDS="0") as work:
+        assert work.worker.terminate() == 0
+        assert work.worker.logged("work_abandoned")
+        assert not work.worker.logged("attempt_ended")
         assert app.counts(queues.Queue.LID_JOBS)["active"] == 1
         app.cancel("given-back")
-        worker.start()
+        work.worker.start()
         assert isinstance(app.event().outcome, events.Cancelled)

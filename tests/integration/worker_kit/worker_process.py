@@ -39,7 +39,6 @@ class WorkerProcess:
         self.port = azurite_process.free_port()
         self._environment = {**os.environ, **environment, "HEALTH_PORT": str(self.port)}
         self._process: subprocess.Popen[bytes] | None = None
-        self._forgotten_lines = 0
 
     def start(self) -> None:
         with self.log_path.open("ab") as log:
@@ -64,13 +63,9 @@ class WorkerProcess:
         wait_until(is_ready, within_seconds=within_seconds, what=f"{self.module} ready")
 
     def logged(self, event: str) -> list[dict[str, Any]]:
-        """Every log line of the event since `forget_log`, in order, across restarts."""
+        """Every log line of the event, in order, across restarts."""
         lines = [json.loads(line) for line in self._log_lines() if line.startswith("{")]
         return [line for line in lines if line["event"] == event]
-
-    def forget_log(self) -> None:
-        """From now on `logged` looks at new lines only."""
-        self._forgotten_lines += len(self._log_lines())
 
     def wait_until_logged(self, event: str, count: int = 1, *, within_seconds: float = 30.0) -> None:
         wait_until(lambda: len(self.logged(event)) >= count, within_seconds=within_seconds, what=event)
@@ -82,21 +77,29 @@ class WorkerProcess:
         """SIGTERM; the exit status."""
         return self._end(signal.SIGTERM)
 
+    def ask_to_stop(self) -> None:
+        """SIGTERM, heard when this returns."""
+        self._running().send_signal(signal.SIGTERM)
+        self.wait_until_logged("stop_signal")
+
+    def wait_until_ended(self) -> int:
+        """The exit status."""
+        return self._running().wait(STOP_SECONDS)
+
     def is_running(self) -> bool:
         return self._process is not None and self._process.poll() is None
 
     def _log_lines(self) -> list[str]:
         # Up to the last line that is complete: the process may be writing.
-        return self.log_path.read_text().split("\n")[:-1][self._forgotten_lines :]
+        return self.log_path.read_text().split("\n")[:-1]
 
     def _running(self) -> subprocess.Popen[bytes]:
         assert self._process is not None
         return self._process
 
     def _end(self, number: signal.Signals) -> int:
-        process = self._running()
-        process.send_signal(number)
-        return process.wait(STOP_SECONDS)
+        self._running().send_signal(number)
+        return self.wait_until_ended()
 
 
 @contextlib.contextmanager

@@ -18,6 +18,7 @@ from worker_kit.context import StepContext
 from worker_kit.memory_blobs import MemoryBlobStore
 from worker_kit.memory_queue import MemoryEvents, MemoryQueue
 from worker_kit.metrics import WorkerMetrics
+from worker_kit.queues import ReceivedMessage
 from worker_kit.receiver import Receiver
 
 
@@ -57,6 +58,24 @@ class Loop:
     async def stopped(self) -> bool:
         self.stop.set()
         return await asyncio.wait_for(self.task, 10)
+
+
+class SlowQueue(MemoryQueue):
+    """After `quick_receives` messages a receive waits until `hurry`, whatever has arrived meanwhile."""
+
+    def __init__(self, *, quick_receives: int) -> None:
+        super().__init__()
+        self.waiting = asyncio.Event()
+        self.hurry = asyncio.Event()
+        self._quick_receives = quick_receives
+
+    async def receive(self, *, max_wait_seconds: float) -> ReceivedMessage | None:
+        if self._quick_receives == 0:
+            self.waiting.set()
+            await self.hurry.wait()
+        message = await super().receive(max_wait_seconds=max_wait_seconds)
+        self._quick_receives -= message is not None and self._quick_receives > 0
+        return message
 
 
 class Loops:
@@ -254,6 +273,37 @@ async def test_work_that_outlasts_the_drain_time_is_told_to_stop_and_goes_back(l
     assert await loop.stopped()
     assert loop.queue.abandoned == ["long"]
     assert loop.sent.sent == []
+
+
+async def test_receive_under_way_delays_no_stop_and_what_it_brings_goes_back(loops: Loops) -> None:
+    gate, queue = Gate(), SlowQueue(quick_receives=1)
+    loop = loops.start(
+        builders.ScriptedHandler(gate.work),
+        queue=queue,
+        max_concurrent_steps=2,
+        receive_wait_seconds=60,
+        drain_seconds=0.05,
+    )
+    loop.put("in hand")
+    await waiting.until(lambda: gate.begun == ["in hand"] and queue.waiting.is_set())
+    loop.stop.set()
+    await waiting.until(lambda: queue.abandoned == ["in hand"])
+    queue.hurry.set()
+    assert await loop.stopped()
+    # Abandoned once more by the receive that was under way when the worker was told to stop.
+    assert queue.abandoned == ["in hand", "in hand"]
+    assert queue.locked_count == 0
+    assert gate.begun == ["in hand"]
+
+
+async def test_receive_that_the_broker_never_answers_is_cut_short_at_the_end(
+    loops: Loops, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("worker_kit.receiver.GIVE_UP_SECONDS", 0.05)
+    queue = SlowQueue(quick_receives=0)
+    loop = loops.start(builders.ScriptedHandler(), queue=queue)
+    await asyncio.wait_for(queue.waiting.wait(), 5)
+    assert await loop.stopped()
 
 
 async def test_work_that_does_not_listen_is_left_behind_and_its_message_goes_back(
