@@ -124,6 +124,8 @@ def test_jobs_complete_although_connections_are_late_stall_and_break(
     assert differences == []
     for name, faults in made.items():
         assert faults[proxy.Kind.RESET] + faults[proxy.Kind.FINISH] > 0, f"nothing was cut before {name}"
+    unanswered = sum(faults[proxy.Kind.UNANSWERED] for faults in made.values())
+    assert unanswered > 0, "nothing was done without an answer, and so nothing was done twice"
     _say(f"seed {seed}: {made}")
 
 

@@ -1,4 +1,8 @@
-"""A TCP proxy that delays, stalls and cuts connections: what it does to each follows from a seed."""
+"""A TCP proxy that delays, stalls and cuts connections: what it does to each follows from a seed.
+
+A stream of bytes cannot be heard twice. What makes a server hear something twice is an answer that is lost:
+the client says it again.
+"""
 
 from __future__ import annotations
 
@@ -34,6 +38,8 @@ class Kind(StrEnum):
     """Cut with RST, as by a crash; in the middle of whatever was being said."""
     FINISH = "finish"
     """Cut with FIN, as by a restart; in the middle of whatever was being said."""
+    UNANSWERED = "unanswered"
+    """The server has heard and answers, and the connection is cut before the answer comes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +59,14 @@ class Weather:
 
     shares: Mapping[Kind, float] = field(
         default_factory=lambda: MappingProxyType(
-            {Kind.NOTHING: 0.3, Kind.DELAY: 0.2, Kind.STALL: 0.1, Kind.RESET: 0.2, Kind.FINISH: 0.2}
+            {
+                Kind.NOTHING: 0.3,
+                Kind.DELAY: 0.2,
+                Kind.STALL: 0.1,
+                Kind.RESET: 0.15,
+                Kind.FINISH: 0.15,
+                Kind.UNANSWERED: 0.1,
+            }
         )
     )
     """Weights of what happens."""
@@ -136,8 +149,8 @@ class _Connection:
     async def run(self, client: _Streams, upstream: _Streams) -> None:
         """Until both sides are closed or it is cut."""
         ways = [
-            asyncio.ensure_future(self._pump(client[0], upstream[1])),
-            asyncio.ensure_future(self._pump(upstream[0], client[1])),
+            asyncio.ensure_future(self._pump(client[0], upstream[1], is_answer=False)),
+            asyncio.ensure_future(self._pump(upstream[0], client[1], is_answer=True)),
         ]
         try:
             await asyncio.gather(*ways)
@@ -152,9 +165,11 @@ class _Connection:
             _finish(client[1])
             _finish(upstream[1])
 
-    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _pump(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, is_answer: bool
+    ) -> None:
         while piece := await reader.read(_PIECE_BYTES):
-            passing = await self._disturb(piece)
+            passing = await self._disturb(piece, is_answer=is_answer)
             writer.write(passing)
             await writer.drain()
             if len(passing) < len(piece):
@@ -163,7 +178,7 @@ class _Connection:
         if writer.can_write_eof():
             writer.write_eof()
 
-    async def _disturb(self, piece: bytes) -> bytes:
+    async def _disturb(self, piece: bytes, *, is_answer: bool) -> bytes:
         """What of the piece passes, once it may."""
         before, self._bytes = self._bytes, self._bytes + len(piece)
         match self._fault.kind:
@@ -174,6 +189,8 @@ class _Connection:
                 await self._stall()
             case Kind.RESET | Kind.FINISH if self._bytes > self._fault.after_bytes:
                 return piece[: max(0, self._fault.after_bytes - before)]
+            case Kind.UNANSWERED if is_answer and self._bytes > self._fault.after_bytes:
+                return b""
         return piece
 
     async def _stall(self) -> None:

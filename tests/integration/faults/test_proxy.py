@@ -89,8 +89,17 @@ async def test_end_comes_in_the_middle_of_a_word() -> None:
         assert between.made == {proxy.Kind.FINISH: 1}
 
 
+async def test_what_the_server_has_heard_is_not_answered() -> None:
+    async with _proxied(proxy.Kind.UNANSWERED, least_bytes=7, most_bytes=7) as (between, reader, writer):
+        assert await _say(writer, reader, b"abc") == b"abc"
+        writer.write(b"def")
+        async with asyncio.timeout(10):
+            assert await reader.read() == b""
+        assert between.made == {proxy.Kind.UNANSWERED: 1}
+
+
 async def test_stall_holds_everything_back_once_and_loses_nothing() -> None:
-    async with _proxied(proxy.Kind.STALL, seconds=2.0) as (between, reader, writer):
+    async with _proxied(proxy.Kind.STALL, seconds=6.0) as (between, reader, writer):
         began = time.monotonic()
         stall = between._weather.fault_of(1, 0).seconds
         assert await _say(writer, reader, b"abc") == b"abc"
