@@ -31,6 +31,11 @@ def decode(cursor: str) -> Position:
     except (ValueError, TypeError, RecursionError, binascii.Error) as error:
         raise ValueError("This is not a cursor of the job list.") from error
     # One way to write each position: what decodes and does not encode to the same was made by somebody else.
-    if not isinstance(job_id, str) or position.created_at.tzinfo is None or encode(position) != cursor:
+    if not _is_id(job_id) or position.created_at.tzinfo is None or encode(position) != cursor:
         raise ValueError("This is not a cursor of the job list.")
     return position
+
+
+def _is_id(value: object) -> bool:
+    """False for what the database would not even look for: NUL, lone surrogates."""
+    return isinstance(value, str) and value.isascii() and value.isprintable()
