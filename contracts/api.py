@@ -29,8 +29,11 @@ def _form(value: Any) -> str:
     return "text" if isinstance(value, str) else "segments"
 
 
+# The first that is wrong says it: a body has room for a million of them.
+_Lines = Annotated[tuple[TranscriptLine, ...], Field(fail_fast=True), Tag("segments")]
+
 GivenTranscript = Annotated[
-    Annotated[str, Tag("text")] | Annotated[tuple[TranscriptLine, ...], Tag("segments")],
+    Annotated[str, Tag("text")] | _Lines,
     Discriminator(_form),
 ]
 """A transcript in a request: plain text, or segments in the order of their times."""

@@ -20,7 +20,8 @@ class UnknownLanguageError(ValueError):
     """The code names no language that BCP-47 knows."""
 
     def __init__(self, code: str) -> None:
-        super().__init__(f"{code!r} is not a language code of BCP-47, such as en, zh, yue or pt-BR")
+        # Whatever somebody sent: as much of it as one can recognise it by.
+        super().__init__(f"{code[:40]!r} is not a language code of BCP-47, such as en, zh, yue or pt-BR")
         self.code = code
 
 

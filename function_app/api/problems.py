@@ -19,6 +19,9 @@ log = structlog.get_logger(__name__)
 MEDIA_TYPE: Final = "application/problem+json"
 RETRY_AFTER_SECONDS: Final = 5
 
+MOST_FIELD_ERRORS: Final = 50
+"""A body within its limit can be wrong in a million places; nobody reads on, and the answer would be huge."""
+
 STATUS: Final[Mapping[ProblemCode, HTTPStatus]] = {
     ProblemCode.INVALID_REQUEST: HTTPStatus.UNPROCESSABLE_ENTITY,
     ProblemCode.UNKNOWN_LANGUAGE: HTTPStatus.UNPROCESSABLE_ENTITY,
@@ -141,10 +144,13 @@ async def _invalid(_request: Request, error: Exception) -> Response:
     if any(one["type"] == "json_invalid" for one in found):
         detail = "The body is not JSON."
         return problem(ProblemCode.INVALID_REQUEST, detail, status=HTTPStatus.BAD_REQUEST.value)
-    fields = tuple(_field_errors(found))
+    fields = tuple(_field_errors(found[:MOST_FIELD_ERRORS]))
     unknown_workflow = any(one["type"] == "enum" and one["loc"][-1] == "workflow" for one in found)
     code = ProblemCode.UNKNOWN_WORKFLOW if unknown_workflow else ProblemCode.INVALID_REQUEST
-    return problem(code, "; ".join(f"{one.field}: {one.message}" for one in fields), errors=fields)
+    told = [f"{one.field}: {one.message}" for one in fields]
+    if len(found) > len(fields):
+        told.append(f"and {len(found) - len(fields)} more")
+    return problem(code, "; ".join(told), errors=fields)
 
 
 def _field_errors(found: Iterable[Any]) -> Iterable[api.FieldError]:
