@@ -6,9 +6,8 @@ from typing import Annotated
 
 import structlog
 from fastapi import APIRouter, Depends, Path, Query, Response
-from pydantic import AwareDatetime
 
-from contracts import api, blobs, jobs, workflows
+from contracts import api, blobs, workflows
 from contracts.errors import ProblemCode
 from function_app import cancellations, errors, runs, services, uploads
 from function_app.api import durable, job_results, links, problems, requests, submissions, texts, views
@@ -99,29 +98,21 @@ async def _create_from_text(
 
 
 @router.get("", responses=problems.responses(*requests.QUERY, ProblemCode.STORE_UNAVAILABLE))
-def list_jobs(  # noqa: PLR0913 - one parameter per filter
-    parts: _Parts,
-    base: _Base,
-    *,
-    status: jobs.JobStatus | None = None,
-    workflow: jobs.Workflow | None = None,
-    language: Annotated[str | None, Query(description="BCP-47; given or identified")] = None,
-    created_from: Annotated[AwareDatetime | None, Query(description="This moment or later")] = None,
-    created_before: Annotated[AwareDatetime | None, Query(description="Earlier than this moment")] = None,
-    cursor: Annotated[str | None, Query(description="`next_cursor` of the page before")] = None,
-    limit: Annotated[int, Query(ge=1, le=100)] = 20,
-) -> api.JobList:
+def list_jobs(parts: _Parts, base: _Base, query: Annotated[requests.ListQuery, Query()]) -> api.JobList:
     """Jobs, newest first."""
     wanted = job_store.JobFilter(
-        status=status,
-        workflow=workflow,
-        language=None if language is None else submissions.language("language", language),
-        created_from=requests.moment("created_from", created_from),
-        created_before=requests.moment("created_before", created_before),
+        status=query.status,
+        workflow=query.workflow,
+        language=None if query.language is None else submissions.known_language("language", query.language),
+        created_from=requests.moment("created_from", query.created_from),
+        created_before=requests.moment("created_before", query.created_before),
     )
     try:
         page = parts.store.list(
-            tenant_id=parts.settings.default_tenant_id, job_filter=wanted, cursor=cursor, limit=limit
+            tenant_id=parts.settings.default_tenant_id,
+            job_filter=wanted,
+            cursor=query.cursor,
+            limit=query.limit,
         )
     except ValueError as error:
         raise errors.InvalidCursorError(str(error), field="cursor") from error

@@ -2,12 +2,13 @@
 
 import re
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 from fastapi import Request
+from pydantic import AwareDatetime, Field
 from starlette.exceptions import HTTPException
 
-from contracts import api
+from contracts import api, contract, jobs
 from contracts.errors import ProblemCode
 from function_app import errors, services
 from function_app.api import links
@@ -23,6 +24,23 @@ QUERY: Final = (
 BAD_BODY: Final[dict[int | str, dict[str, Any]]] = {
     400: {"model": api.Problem, "description": "`invalid_request`: the body is not JSON"}
 }
+
+
+class ListQuery(contract.Contract):
+    """The query of GET /jobs. Other names are refused: a filter that was misspelt would give everything."""
+
+    status: jobs.JobStatus | None = None
+    workflow: jobs.Workflow | None = None
+    language: str | None = None
+    """BCP-47; given or identified. `und`: recordings in which nobody spoke."""
+    created_from: AwareDatetime | None = None
+    """This moment or later."""
+    created_before: AwareDatetime | None = None
+    """Earlier than this moment."""
+    cursor: str | None = None
+    """`next_cursor` of the page before."""
+    limit: Annotated[int, Field(ge=1, le=100)] = 20
+
 
 _JOB_ID: Final = re.compile("[0-9a-f]{32}")
 

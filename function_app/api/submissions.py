@@ -48,6 +48,11 @@ def language(field: str, code: str) -> str:
         raise errors.UnknownLanguageError(f"{error}.", field=field) from error
 
 
+def known_language(field: str, code: str) -> str:
+    """As `language`; also takes the word for a recording whose language nobody can know."""
+    return code if code == languages.UNDETERMINED else language(field, code)
+
+
 def _check_workflow(submission: api.JobSubmission, read: settings.Settings) -> None:
     workflow = submission.workflow
     if workflow is jobs.Workflow.TRANSCRIBE_ONLY and submission.source_language is None:

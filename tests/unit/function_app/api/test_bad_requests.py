@@ -193,6 +193,7 @@ def test_body_that_is_no_json_object_is_a_problem(
         pytest.param(
             "GET", "/jobs?created_from=0001-01-01T00:00:00%2B14:00", 422, "invalid_request", id="year 0"
         ),
+        pytest.param("GET", "/jobs?stauts=failed", 422, "invalid_request", id="filter that is misspelt"),
         pytest.param("GET", "/jobs?cursor=x", 422, "invalid_cursor", id="cursor"),
         pytest.param("GET", "/jobs?cursor=", 422, "invalid_cursor", id="empty cursor"),
         pytest.param("GET", "/jobs?cursor=%00", 422, "invalid_cursor", id="NUL for a cursor"),
@@ -212,6 +213,29 @@ def test_method_that_is_not_allowed_is_answered_with_those_that_are(api: api_fix
 def test_several_wrong_fields_are_all_named(api: api_fixtures.Api) -> None:
     found = problem(api.http.post("/jobs", json={"file_name": "", "priority": "now", "size_bytes": "much"}))
     assert {one.field for one in found.errors} == {"file_name", "priority", "size_bytes"}
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        pytest.param({"metadata": {str(number): number for number in range(20_000)}}, id="metadata"),
+        pytest.param({"workflow": "summarize_only", "transcript": [{}] * 200_000}, id="segments"),
+        pytest.param({str(number): number for number in range(20_000)}, id="unknown fields"),
+        pytest.param({"source_language": "x-" * 100_000}, id="language"),
+    ],
+)
+def test_problem_stays_small_however_much_is_wrong(api: api_fixtures.Api, wrong: dict[str, Any]) -> None:
+    answer = api.http.post("/jobs", json={"file_name": "a"} | wrong)
+    found = problem(answer)
+    assert found.status == 422
+    assert 1 <= len(found.errors) <= problems.MOST_FIELD_ERRORS
+    assert len(answer.content) < 20_000
+
+
+def test_problem_says_how_much_more_is_wrong(api: api_fixtures.Api) -> None:
+    many = {str(number): number for number in range(problems.MOST_FIELD_ERRORS + 7)}
+    found = problem(api.http.post("/jobs", json={"file_name": "a", "metadata": many}))
+    assert found.detail.endswith("; and 7 more")
 
 
 def test_problem_never_repeats_what_was_sent(api: api_fixtures.Api) -> None:

@@ -173,6 +173,14 @@ def test_list_is_narrowed_by_its_filters(api: api_fixtures.Api) -> None:
     assert listed(created_before="2020-01-01T00:00:00Z") == []
 
 
+def test_recordings_in_which_nobody_spoke_can_be_listed(api: api_fixtures.Api) -> None:
+    api.create(source_language="es")
+    silent = api.started()
+    api.store.record_language(job_id=silent, run=1, language="und", confidence=None, duration_seconds=3.0)
+    found = api.http.get("/jobs", params={"language": "und"}).json()["jobs"]
+    assert [job["job_id"] for job in found] == [silent]
+
+
 # Cancelling
 
 
