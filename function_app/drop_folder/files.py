@@ -79,6 +79,7 @@ async def _try_to_decide(
         if job is not None:
             await runs.start_run(client, job, parts.settings)
         await asyncio.to_thread(receipts.tell_of, parts, file.version)
+        return not await asyncio.to_thread(_look_again, parts, file.version.path)
     except errors.StoreUnavailableError:
         raise
     except errors.FunctionAppError as error:
@@ -89,7 +90,14 @@ async def _try_to_decide(
         # A mistake of ours that one file brings to light must not stop all others, now and every minute.
         log.exception("dropped_file_not_decided", version=drop_folder.file_version(file.version.etag))
         return False
-    return True
+
+
+def _look_again(parts: services.Services, path: str) -> bool:
+    """For a manifest that came while its file was being decided about: when it was announced, that was not
+    over. True when the file is settling again.
+    """
+    manifest = parts.blobs.facts(FOLDER, names.manifest_of(path))
+    return manifest is not None and _note_manifest(parts, path, str(manifest.reference.etag))
 
 
 def _decide(parts: services.Services, version: dropped_files.Version) -> job_store.Job | None:

@@ -172,6 +172,36 @@ async def test_rejected_file_is_taken_once_its_manifest_is_corrected(folder: Fol
     assert folder.answers("meeting.mp3")["receipt"].job_id == job.job_id
 
 
+@pytest.mark.parametrize(
+    ("first", "decision"), [(None, "take"), (b"{oops", "reject")], ids=["taken without one", "rejected"]
+)
+async def test_manifest_that_comes_while_its_file_is_decided_about_is_not_overlooked(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch, first: bytes | None, decision: str
+) -> None:
+    if first:
+        folder.drop("meeting.mp3.job.json", first)
+    folder.drop("meeting.mp3")
+    dropped = folder.api.store.dropped
+    decide = getattr(dropped, decision)
+
+    def late(*given: Any, **more: Any) -> Any:
+        monkeypatch.setattr(dropped, decision, decide)
+        folder.drop("meeting.mp3.job.json", b'{"workflow": "lid_only"}')
+        return decide(*given, **more)
+
+    monkeypatch.setattr(dropped, decision, late)
+    pause = await folder.wait()
+    answers = folder.answers("meeting.mp3")
+    if first:
+        assert pause is not None
+        await folder.wait(pause)
+        assert [job.workflow for job in folder.jobs()] == [jobs.Workflow.LID_ONLY]
+    else:
+        assert pause is None
+        assert answers["rejection"].rejection is not None
+        assert answers["rejection"].rejection.code is RejectionCode.MANIFEST_TOO_LATE
+
+
 async def test_nothing_is_written_into_the_folder(folder: Folder) -> None:
     folder.drop("meeting.mp3")
     folder.drop("bad.mp3", b"")
