@@ -11,6 +11,7 @@ import structlog
 from azure.identity.aio import DefaultAzureCredential
 from azure.servicebus import ServiceBusMessage, ServiceBusReceivedMessage
 from azure.servicebus.aio import ServiceBusClient, ServiceBusReceiver, ServiceBusSender
+from azure.servicebus.amqp import AmqpMessageBodyType
 from azure.servicebus.exceptions import MessageLockLostError
 
 from contracts import events, identity, queues
@@ -24,6 +25,8 @@ log = structlog.get_logger()
 OPERATION_SECONDS: Final = 20.0
 """Every call to the SDK ends after this, whatever its own retries are doing."""
 CLOSE_SECONDS: Final = 5.0
+LONGEST_REASON: Final = 4096
+"""Characters of a dead letter's reason, and of its description: Service Bus takes no more."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +76,9 @@ class ServiceBusQueue:
         receipt = _receipt(message)
 
         async def settle(received: ServiceBusReceivedMessage) -> None:
-            await receipt.receiver.dead_letter_message(received, reason=reason, error_description=description)
+            await receipt.receiver.dead_letter_message(
+                received, reason=reason[:LONGEST_REASON], error_description=description[:LONGEST_REASON]
+            )
 
         await self._settle(receipt, settle)
 
@@ -173,9 +178,8 @@ def _client(settings: WorkerSettings) -> ServiceBusClient:
 
 def _received(receiver: ServiceBusReceiver, message: ServiceBusReceivedMessage) -> ReceivedMessage:
     now = datetime.now(UTC)
-    body = message.body
     return ReceivedMessage(
-        body=body if isinstance(body, bytes) else b"".join(body),
+        body=_bytes_of(message),
         message_id=str(message.message_id or ""),
         delivery_count=message.delivery_count or 0,
         enqueued_at=message.enqueued_time_utc or now,
@@ -183,6 +187,14 @@ def _received(receiver: ServiceBusReceiver, message: ServiceBusReceivedMessage) 
         expires_at=message.expires_at_utc,
         receipt=_Receipt(receiver=receiver, message=message),
     )
+
+
+def _bytes_of(message: ServiceBusReceivedMessage) -> bytes:
+    """Empty, which is no request, for an AMQP sequence and the like: whoever sent it, it kills no worker."""
+    body = message.body
+    if isinstance(body, bytes):
+        return body
+    return b"".join(body) if message.body_type is AmqpMessageBodyType.DATA else b""
 
 
 def _receipt(message: ReceivedMessage) -> _Receipt:

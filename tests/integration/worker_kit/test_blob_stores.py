@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import http.server
 import itertools
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -178,3 +180,41 @@ def test_storage_that_is_away_is_an_error_and_not_a_wait(tmp_path: Path) -> None
     with pytest.raises(errors.BlobsUnavailableError):
         store.find(Container.WORK, "x")
     store.close()
+
+
+class HalfAnswers(http.server.BaseHTTPRequestHandler):
+    """Promises a blob of 1000 bytes, and hangs up in its middle."""
+
+    def do_GET(self) -> None:
+        self.send_response(206)
+        for name, value in {
+            "Content-Length": "1000",
+            "Content-Range": "bytes 0-999/1000",
+            "ETag": '"1"',
+            "Last-Modified": "Wed, 25 Nov 2026 03:00:00 GMT",
+            "x-ms-blob-type": "BlockBlob",
+        }.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(b"x" * 500)
+
+    def log_message(self, *_: object) -> None:
+        """Says nothing."""
+
+
+def test_answer_that_breaks_off_is_an_outage_said_in_words() -> None:
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), HalfAnswers) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        store = azure_blobs.open_store(
+            StorageSettings(
+                azure_storage_connection_string=SecretStr(
+                    "DefaultEndpointsProtocol=http;AccountName=a;AccountKey=aw==;"
+                    f"BlobEndpoint=http://127.0.0.1:{server.server_port}/a;"
+                ),
+                storage_retries=0,
+            )
+        )
+        with pytest.raises(errors.BlobsUnavailableError, match="does not answer to the end"):
+            store.read(BlobReference(container=Container.WORK, path="a"))
+        store.close()
+        server.shutdown()

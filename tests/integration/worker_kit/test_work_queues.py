@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from azure.servicebus import ServiceBusMessage, ServiceBusSubQueue
 from azure.servicebus.aio import ServiceBusClient
+from azure.servicebus.amqp import AmqpAnnotatedMessage
 from pydantic import SecretStr
 
 from contracts import events, identity, queues, steps
@@ -127,24 +128,56 @@ async def test_ping_answers(bench: Bench) -> None:
     await bench.queue.ping()
 
 
-async def test_dead_letter_carries_reason_and_sentence(broker: broker_process.BrokerProcess) -> None:
+@pytest.mark.parametrize(
+    "description",
+    [
+        "The message is not JSON.",
+        # A reason that quotes what it refuses.
+        "The message has schema version " + "9" * 100_000,
+    ],
+    ids=["short", "long"],
+)
+async def test_dead_letter_carries_reason_and_sentence(
+    broker: broker_process.BrokerProcess, description: str
+) -> None:
     queue = service_bus.open_queue(settings(broker), queues.Queue.WHISPER_JOBS)
     async with _client(broker) as client:
         async with client.get_queue_sender(queues.Queue.WHISPER_JOBS) as sender:
             await sender.send_messages(ServiceBusMessage("poison"))
         message = await queue.receive(max_wait_seconds=10)
         assert message is not None
-        await queue.dead_letter(message, reason="invalid_message", description="The message is not JSON.")
+        await queue.dead_letter(message, reason="invalid_message", description=description)
         dead_letters = client.get_queue_receiver(
             queues.Queue.WHISPER_JOBS, sub_queue=ServiceBusSubQueue.DEAD_LETTER
         )
         async with dead_letters:
             (dead,) = await dead_letters.receive_messages(max_wait_time=10)
             await dead_letters.complete_message(dead)
-    assert (dead.dead_letter_reason, dead.dead_letter_error_description) == (
-        "invalid_message",
-        "The message is not JSON.",
-    )
+    assert dead.dead_letter_reason == "invalid_message"
+    assert dead.dead_letter_error_description == description[:4096]
+    await queue.close()
+
+
+@pytest.mark.parametrize(
+    ("sent", "received"),
+    [
+        (AmqpAnnotatedMessage(data_body=[b"two ", b"parts"]), b"two parts"),
+        (AmqpAnnotatedMessage(value_body="text"), b"text"),
+        (AmqpAnnotatedMessage(value_body={"not": "text"}), b""),
+        (AmqpAnnotatedMessage(sequence_body=[["not"], ["text"]]), b""),
+    ],
+    ids=["data", "text", "map", "sequence"],
+)
+async def test_message_with_any_body_is_received(
+    broker: broker_process.BrokerProcess, sent: AmqpAnnotatedMessage, received: bytes
+) -> None:
+    queue = service_bus.open_queue(settings(broker), queues.Queue.WHISPER_JOBS)
+    async with _client(broker) as client, client.get_queue_sender(queues.Queue.WHISPER_JOBS) as sender:
+        await sender.send_messages(sent)
+    message = await queue.receive(max_wait_seconds=10)
+    assert message is not None
+    assert message.body == received
+    await queue.complete(message)
     await queue.close()
 
 
