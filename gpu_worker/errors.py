@@ -2,6 +2,8 @@
 
 * worker_kit.errors.WorkerError
   + StepError
+    - ChunkMissingError           source_missing, final
+    - ChunkChangedError           source_changed, final
     - ChunkUnreadableError        corrupt_audio, final
     - RequestIncompleteError      invalid_message, final
     - LanguageUnsupportedError    unsupported_language, final
@@ -15,6 +17,22 @@
 
 from contracts.errors import ErrorCode
 from worker_kit import errors
+
+
+class ChunkMissingError(errors.StepError):
+    """A piece of the prepared recording is gone: chunks are removed when their job ends."""
+
+    def __init__(self) -> None:
+        message = "A piece of the prepared recording is no longer there. Run the job again."
+        super().__init__(ErrorCode.SOURCE_MISSING, message)
+
+
+class ChunkChangedError(errors.StepError):
+    """A piece of the prepared recording is not the one that was asked for."""
+
+    def __init__(self) -> None:
+        message = "A piece of the prepared recording was overwritten. Run the job again."
+        super().__init__(ErrorCode.SOURCE_CHANGED, message)
 
 
 class ChunkUnreadableError(errors.StepError):

@@ -8,6 +8,7 @@ from contracts import blobs, contract, messages, params, results, steps
 from gpu_worker import audio, errors, transcripts, voice, windows
 from gpu_worker.batches import Batcher, Transcribed
 from gpu_worker.engines import Clip, Engine, Options
+from worker_kit import errors as kit_errors
 from worker_kit.context import StepContext
 from worker_kit.handlers import HandlerResult, WorkUsage
 
@@ -83,7 +84,12 @@ class TranscribeHandler:
             )
 
     def _read(self, task: _Task, context: StepContext) -> audio.Chunk:
-        data = context.blobs.read(task.audio)
+        try:
+            data = context.blobs.read(task.audio)
+        except kit_errors.BlobMissingError as error:
+            raise errors.ChunkMissingError from error
+        except kit_errors.BlobChangedError as error:
+            raise errors.ChunkChangedError from error
         samples = audio.read_chunk(data, seconds=task.place.end - task.place.start)
         return audio.Chunk(samples, start=task.place.start)
 

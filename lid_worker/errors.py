@@ -10,6 +10,7 @@
   + SourceMissingError
   + SourceChangedError
   + ChunkMissingError
+  + ChunkChangedError
   + ModelMismatchError
   + ModelUnavailableError
   + LanguageEngineError
@@ -102,6 +103,15 @@ class ChunkMissingError(StepError):
     def __init__(self) -> None:
         super().__init__(
             ErrorCode.SOURCE_MISSING, "The prepared recording is no longer there: run the job again."
+        )
+
+
+class ChunkChangedError(StepError):
+    """A piece of the prepared recording is not the one that was planned."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            ErrorCode.SOURCE_CHANGED, "The prepared recording was overwritten: run the job again."
         )
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import soundfile
 import structlog
 
-from contracts import contract, messages, params, results, steps
+from contracts import blobs, contract, messages, params, results, steps
 from contracts.errors import ErrorCode
 from contracts.params import LidEngine
 from lid_worker import errors, models
@@ -88,10 +88,16 @@ def _plan(request: messages.StepRequest, context: StepContext) -> results.ChunkP
     reference = request.inputs.get(messages.InputName.PLAN)
     if reference is None:
         raise kit_errors.StepError(ErrorCode.INVALID_MESSAGE, "The request to identify names no plan.")
+    return results.ChunkPlan.model_validate_json(_read(reference, context))
+
+
+def _read(reference: blobs.BlobReference, context: StepContext) -> bytes:
     try:
-        return results.ChunkPlan.model_validate_json(context.blobs.read(reference))
+        return context.blobs.read(reference)
     except kit_errors.BlobMissingError as error:
         raise errors.ChunkMissingError from error
+    except kit_errors.BlobChangedError as error:
+        raise errors.ChunkChangedError from error
 
 
 def _identified(
@@ -118,7 +124,7 @@ class _ChunkReader:
         self._flac = b""
 
     def sound(self, clip: clips.Clip) -> Sound:
-        """The clip's speech alone. Raises ChunkMissingError."""
+        """The clip's speech alone. Raises ChunkMissingError, ChunkChangedError."""
         parts = []
         with soundfile.SoundFile(io.BytesIO(self._read(clip.chunk))) as file:
             for span in clip.speech:
@@ -129,10 +135,7 @@ class _ChunkReader:
 
     def _read(self, chunk: results.PlannedChunk) -> bytes:
         if self._index != chunk.index:
-            try:
-                self._flac = self._context.blobs.read(chunk.audio)
-            except kit_errors.BlobMissingError as error:
-                raise errors.ChunkMissingError from error
+            self._flac = _read(chunk.audio, self._context)
             self._index = chunk.index
         return self._flac
 

@@ -21,8 +21,10 @@ def _good(store: MemoryBlobStore, whisper: models.ResolvedModel) -> messages.Ste
     return chunks.request(store, whisper, chunks.read_sample("english.flac"), language="en")
 
 
-def _refusal(transcribe: Transcribe, request: messages.StepRequest) -> tuple[ErrorCode, bool]:
-    with pytest.raises(errors.WorkerError) as caught:
+def _refusal(
+    transcribe: Transcribe, request: messages.StepRequest, *, saying: str = "."
+) -> tuple[ErrorCode, bool]:
+    with pytest.raises(errors.StepError, match=saying) as caught:
         transcribe(request)
     return caught.value.code, caught.value.retryable
 
@@ -43,7 +45,8 @@ def test_a_chunk_that_was_overwritten_is_final(
     reference = request.inputs[messages.InputName.CHUNK]
     other = reference.model_copy(update={"content_hash": "sha256:" + "0" * 64})
     changed = request.model_copy(update={"inputs": {messages.InputName.CHUNK: other}})
-    assert _refusal(transcribe, changed) == (ErrorCode.SOURCE_CHANGED, False)
+    refusal = _refusal(transcribe, changed, saying="was overwritten. Run the job again")
+    assert refusal == (ErrorCode.SOURCE_CHANGED, False)
 
 
 def test_a_chunk_that_is_gone_is_final(
@@ -52,7 +55,8 @@ def test_a_chunk_that_is_gone_is_final(
     request = _good(store, whisper)
     reference = request.inputs[messages.InputName.CHUNK].model_copy(update={"path": "gone"})
     without = request.model_copy(update={"inputs": {messages.InputName.CHUNK: reference}})
-    assert _refusal(transcribe, without) == (ErrorCode.SOURCE_MISSING, False)
+    refusal = _refusal(transcribe, without, saying="no longer there. Run the job again")
+    assert refusal == (ErrorCode.SOURCE_MISSING, False)
 
 
 def test_a_request_for_another_models_revision_may_be_tried_again(

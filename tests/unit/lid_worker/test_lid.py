@@ -132,12 +132,24 @@ def test_engine_that_fails_may_be_tried_again(bench: steps_bench.Bench, preparer
     assert (caught.value.code, caught.value.retryable) == (ErrorCode.ENGINE_FAILED, True)
 
 
-def test_chunks_that_are_gone_are_named(bench: steps_bench.Bench, preparer: PrepareHandler) -> None:
+@pytest.mark.parametrize(
+    ("left", "code", "sentence"),
+    [
+        (None, ErrorCode.SOURCE_MISSING, "no longer there: run the job again"),
+        (b"other", ErrorCode.SOURCE_CHANGED, "was overwritten: run the job again"),
+    ],
+    ids=["gone", "overwritten"],
+)
+def test_chunks_that_are_not_what_was_planned_are_named(
+    bench: steps_bench.Bench, preparer: PrepareHandler, left: bytes | None, code: ErrorCode, sentence: str
+) -> None:
     plan, stored = bench.prepare(preparer, bench.upload((sounds.SAMPLES / "spanish.flac").read_bytes()))
     bench.store.delete(blobs.Container.WORK, plan.chunks[0].audio.path)
-    with pytest.raises(errors.StepError) as caught:
+    if left is not None:
+        bench.store.put(blobs.Container.WORK, plan.chunks[0].audio.path, left)
+    with pytest.raises(errors.StepError, match=sentence) as caught:
         identified(bench, LidHandler(SCRIPTED, ScriptedEngine({"en": 1.0})), stored)
-    assert caught.value.code is ErrorCode.SOURCE_MISSING
+    assert (caught.value.code, caught.value.retryable) == (code, False)
 
 
 @st.composite
