@@ -1,7 +1,8 @@
 """Dead letters: who waits for a message that nobody will work on any more is told, with the reason."""
 
 import asyncio
-from collections.abc import Mapping
+import contextlib
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
@@ -63,8 +64,9 @@ async def give_up_request(
         # Without the traceback: it holds the body.
         log.error("dead_letter_unreadable", reason=reason.code[:200])
         return
-    event = await asyncio.to_thread(_end_of, parts, request, reason)
-    await _deliver_or_let_go(client, event)
+    async with _unhurried():
+        event = await asyncio.to_thread(_end_of, parts, request, reason)
+        await _deliver_or_let_go(client, event)
 
 
 async def give_up_event(client: step_events.EventClient, body: bytes, *, reason: Reason) -> None:
@@ -74,7 +76,8 @@ async def give_up_event(client: step_events.EventClient, body: bytes, *, reason:
     except errors.MessageError as error:
         log.error("dead_letter_unreadable", reason=reason.code[:200], problem=str(error))
         return
-    await _deliver_or_let_go(client, event)
+    async with _unhurried():
+        await _deliver_or_let_go(client, event)
 
 
 def failure_code(reason: str) -> ErrorCode:
@@ -121,13 +124,19 @@ def _failed(reason: Reason) -> events.Failed:
     return events.Failed(code=code, message=message[:1000], retryable=code in RETRYABLE)
 
 
+@contextlib.asynccontextmanager
+async def _unhurried() -> AsyncIterator[None]:
+    """A dead letter that is given back comes again at once, and no count of deliveries ends that."""
+    try:
+        yield
+    except Exception:
+        await asyncio.sleep(PAUSE_SECONDS)
+        raise
+
+
 async def _deliver_or_let_go(client: step_events.EventClient, event: events.StepFinished) -> None:
     try:
         await step_events.deliver(client, event)
-    except errors.DurableUnavailableError:
-        # Given back, it comes again at once, and no count of deliveries ends that.
-        await asyncio.sleep(PAUSE_SECONDS)
-        raise
     except errors.InstanceMissingError:
         # A dead letter has no further queue to go to: kept, it would come again for ever.
         log.warning("dead_letter_without_instance", job_id=event.job_id, run=event.run, step=event.step)

@@ -204,8 +204,30 @@ async def test_dead_event_is_delivered_when_its_instance_is_there_now(
     assert [name for _, name, _ in durable.events] == ["lid.0.1"]
 
 
-async def test_dead_request_comes_again_while_durable_is_away(durable: api_fixtures.DurableTwin) -> None:
-    durable.away = True
-    body = request().model_dump_json().encode()
-    with api_fixtures.running_api() as api, pytest.raises(errors.DurableUnavailableError):
-        await dead_letters.give_up_request(api.parts, durable, body, reason=reason("TTLExpiredException"))
+async def test_dead_letter_that_cannot_be_answered_now_comes_again_after_a_pause(
+    durable: api_fixtures.DurableTwin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without one it would keep a processor busy for as long as the fault lasts."""
+    pauses: list[float] = []
+
+    async def pause(seconds: float) -> None:
+        pauses.append(seconds)
+
+    monkeypatch.setattr("function_app.dead_letters.asyncio.sleep", pause)
+    asked, gone = request(), reason("TTLExpiredException")
+    body = asked.model_dump_json().encode()
+    with api_fixtures.running_api() as api:
+        durable.away = True
+        with pytest.raises(errors.DurableUnavailableError):
+            await dead_letters.give_up_request(api.parts, durable, body, reason=gone)
+        with pytest.raises(errors.DurableUnavailableError):
+            await dead_letters.give_up_event(durable, event().model_dump_json().encode(), reason=gone)
+        durable.away = False
+        api.blobs.away = True
+        with pytest.raises(errors.BlobsUnavailableError):
+            await dead_letters.give_up_request(api.parts, durable, body, reason=gone)
+        api.blobs.away = False
+        api.blobs.put(blobs.Container.RESULTS, asked.result.path, b"a result of another release")
+        with pytest.raises(ValueError, match="Invalid JSON"):
+            await dead_letters.give_up_request(api.parts, durable, body, reason=gone)
+    assert pauses == [dead_letters.PAUSE_SECONDS] * 4
