@@ -9,7 +9,7 @@ import structlog
 
 from contracts import blobs, identity, jobs, results
 from contracts import errors as contract_errors
-from function_app import errors, runs, services, uploads
+from function_app import errors, runs, services, settings, uploads
 from function_app.drop_folder import files as dropped
 from function_app.drop_folder import receipts
 from function_app.store import job_store
@@ -63,6 +63,9 @@ async def _each(
             log.warning(
                 "sweep_put_off", job_id=job.job_id, status=status, code=error.code, problem=str(error)
             )
+        except Exception:
+            # A mistake of ours that one job brings to light must not stop all others, now and every minute.
+            log.exception("sweep_failed", job_id=job.job_id, status=status)
 
 
 async def _older(
@@ -97,10 +100,29 @@ async def _start_or_expire(parts: services.Services, client: runs.RunClient, job
     try:
         await uploads.start(parts, client, job)
     except errors.UploadError as error:
-        if await asyncio.to_thread(parts.store.expire, job_id=job.job_id):
+        why = _why_expired(error, parts.settings)
+        if await asyncio.to_thread(parts.store.expire, job_id=job.job_id, error=why):
             log.info("job_expired", job_id=job.job_id, code=error.code)
     except errors.JobNotStartableError:
         log.info("job_ended_meanwhile", job_id=job.job_id)
+
+
+def _why_expired(error: errors.UploadError, read: settings.Settings) -> results.RunError:
+    """For whoever left out POST start, which would have said so at once."""
+    code, said = _UPLOADS[type(error)]
+    sentence = said.format(hours=read.upload_expiry_hours) or str(error)
+    return results.RunError(code=code, message=f"{sentence} Submit the recording again.")
+
+
+_UPLOADS: Final = {
+    errors.UploadMissingError: (
+        contract_errors.ErrorCode.SOURCE_MISSING,
+        "No file was uploaded within {hours:g} hours.",
+    ),
+    errors.UploadEmptyError: (contract_errors.ErrorCode.EMPTY_FILE, "The uploaded file was empty."),
+    errors.UploadTooLargeError: (contract_errors.ErrorCode.TOO_LARGE, ""),
+}
+"""Codes and sentences; where there is none the error's own says it."""
 
 
 async def _end_if_lost(parts: services.Services, client: runs.RunClient, job: job_store.Job) -> None:

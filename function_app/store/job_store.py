@@ -199,8 +199,8 @@ class JobStore(Protocol):
         Raises JobNotFoundError, and TransitionRefusedError for a run that ended otherwise.
         """
 
-    def expire(self, *, job_id: str) -> bool:
-        """`pending_upload` to `expired`. True when this call did it."""
+    def expire(self, *, job_id: str, error: results.RunError) -> bool:
+        """`pending_upload` to `expired`, with what was wrong. True when this call did it."""
 
     def with_status(
         self, *, status: jobs.JobStatus, updated_before: datetime, limit: int, after: Job | None = None

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from contracts import blobs, jobs, steps
+from contracts import blobs, jobs, results, steps
 from function_app import errors
 from function_app.store import cursors, job_store, memory_dropped, memory_values, transitions
 
@@ -143,8 +143,8 @@ class MemoryJobStore:
             raise errors.TransitionRefusedError(job_id=job_id, status=job.status, wanted="cancelled")
         return job
 
-    def expire(self, *, job_id: str) -> bool:
-        return self._end(job_id, None, jobs.JobStatus.EXPIRED)
+    def expire(self, *, job_id: str, error: results.RunError) -> bool:
+        return self._end(job_id, None, jobs.JobStatus.EXPIRED, error=error)
 
     # Its steps
 

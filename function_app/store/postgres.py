@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
-from contracts import blobs, jobs, steps
+from contracts import blobs, jobs, results, steps
 from function_app import errors, settings
 from function_app.store import (
     database,
@@ -156,8 +156,8 @@ class PostgresJobStore:
             raise errors.TransitionRefusedError(job_id=job_id, status=job.status, wanted="cancelled")
         return job
 
-    def expire(self, *, job_id: str) -> bool:
-        return self._end(job_id, None, jobs.JobStatus.EXPIRED, {})
+    def expire(self, *, job_id: str, error: results.RunError) -> bool:
+        return self._end(job_id, None, jobs.JobStatus.EXPIRED, {"error": statements.as_json(error)})
 
     # Its steps
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
-from contracts import blobs, jobs, steps
+from contracts import blobs, errors, jobs, results, steps
 from function_app import settings
 from function_app.store import job_store
 
@@ -14,6 +14,8 @@ TENANT = "default"
 SOURCE = blobs.BlobReference(
     container=blobs.Container.AUDIO_FILES, path="default/x/source", etag='"0x1"', size_bytes=7
 )
+
+NO_UPLOAD = results.RunError(code=errors.ErrorCode.SOURCE_MISSING, message="No file was uploaded.")
 
 
 def store_settings(database_url: str, **overrides: Any) -> settings.Settings:
@@ -43,7 +45,7 @@ def job_in(store: job_store.JobStore, status: jobs.JobStatus) -> job_store.Job:
     """A job brought into the status by the store's own methods."""
     job_id = store.create(new_job()).job_id
     if status is jobs.JobStatus.EXPIRED:
-        assert store.expire(job_id=job_id)
+        assert store.expire(job_id=job_id, error=NO_UPLOAD)
     elif status is not jobs.JobStatus.PENDING_UPLOAD:
         assert store.queue(job_id=job_id, source=SOURCE)
         if status is not jobs.JobStatus.QUEUED:

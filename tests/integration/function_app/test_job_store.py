@@ -93,7 +93,7 @@ def _move(store: job_store.JobStore, job: job_store.Job, status: JobStatus) -> N
         JobStatus.QUEUED: lambda: store.queue(job_id=job.job_id, source=given.SOURCE),
         JobStatus.PROCESSING: lambda: store.begin_run(job_id=job.job_id, run=1),
         JobStatus.CANCELLED: lambda: store.cancel(tenant_id=job.tenant_id, job_id=job.job_id),
-        JobStatus.EXPIRED: lambda: store.expire(job_id=job.job_id),
+        JobStatus.EXPIRED: lambda: store.expire(job_id=job.job_id, error=given.NO_UPLOAD),
     }
     with contextlib.suppress(errors.TransitionRefusedError):
         if status in moves:
@@ -122,6 +122,10 @@ def test_job_moves_exactly_as_the_table_of_transitions_says(
         assert (after.finished_at is not None) is (following in jobs.TERMINAL)
     else:
         assert after == before
+
+
+def test_expired_job_keeps_why(store: job_store.JobStore) -> None:
+    assert given.job_in(store, JobStatus.EXPIRED).error == given.NO_UPLOAD
 
 
 @pytest.mark.parametrize("status", list(JobStatus))
@@ -420,7 +424,7 @@ def test_filters_of_the_list_narrow_it_together(store: job_store.JobStore) -> No
     tenant = "filters"
     spanish = store.create(given.new_job(tenant_id=tenant, source_language="es"))
     lid = store.create(given.new_job(tenant_id=tenant, workflow=jobs.Workflow.LID_ONLY))
-    store.expire(job_id=lid.job_id)
+    store.expire(job_id=lid.job_id, error=given.NO_UPLOAD)
 
     def listed(**wanted: object) -> list[str]:
         job_filter = job_store.JobFilter(**wanted)  # type: ignore[arg-type] # the table's values

@@ -68,6 +68,36 @@ async def test_upload_that_never_came_expires_its_job(
     assert status(api, young) is jobs.JobStatus.PENDING_UPLOAD
 
 
+@pytest.mark.parametrize(
+    ("data", "code", "sentence"),
+    [
+        (None, ErrorCode.SOURCE_MISSING, "No file was uploaded within 24 hours. Submit the recording again."),
+        (b"", ErrorCode.EMPTY_FILE, "The uploaded file was empty. Submit the recording again."),
+        (
+            b"RIFF" * 100,
+            ErrorCode.TOO_LARGE,
+            "The file has 400 bytes; at most 100 are taken. Submit the recording again.",
+        ),
+    ],
+    ids=["nothing came", "empty", "too large"],
+)
+async def test_expired_job_says_what_was_wrong_with_its_upload(
+    data: bytes | None, code: ErrorCode, sentence: str
+) -> None:
+    with api_fixtures.running_api(largest_source_bytes=100) as api:
+        api.store._clock = lambda: datetime.now(UTC) - timedelta(hours=25)
+        job_id = str(api.create()["job_id"])
+        if data is not None:
+            api.upload(job_id, data)
+        await sweeps.sweep(api.parts, api.durable)
+        shown = api.http.get(f"/jobs/{job_id}").json()
+    assert (shown["status"], shown["error"]["code"], shown["error"]["message"]) == (
+        "expired",
+        code,
+        sentence,
+    )
+
+
 async def test_upload_that_nobody_announced_starts_instead_of_expiring(
     api: api_fixtures.Api, age: Callable[[timedelta], None]
 ) -> None:
@@ -159,8 +189,12 @@ async def test_queued_job_whose_instance_ended_without_a_word_is_lost(
     assert status(api, job_id) is jobs.JobStatus.FAILED
 
 
+@pytest.mark.parametrize("error", [errors.BlobsUnavailableError(), RuntimeError("a mistake of ours")])
 async def test_one_job_that_cannot_be_tidied_keeps_no_other_waiting(
-    api: api_fixtures.Api, age: Callable[[timedelta], None], monkeypatch: pytest.MonkeyPatch
+    api: api_fixtures.Api,
+    age: Callable[[timedelta], None],
+    monkeypatch: pytest.MonkeyPatch,
+    error: Exception,
 ) -> None:
     age(timedelta(hours=25))
     waiting = [str(api.create()["job_id"]) for _ in range(3)]
@@ -168,7 +202,7 @@ async def test_one_job_that_cannot_be_tidied_keeps_no_other_waiting(
 
     def broken_for_the_first(container: blobs.Container, path: str) -> Any:
         if waiting[0] in path:
-            raise errors.BlobsUnavailableError
+            raise error
         return real(container, path)
 
     monkeypatch.setattr(api.blobs, "facts", broken_for_the_first)

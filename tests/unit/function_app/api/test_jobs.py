@@ -319,7 +319,7 @@ def test_failed_job_answers_with_its_errors_once_each(api: api_fixtures.Api) -> 
 def test_job_that_has_nothing_to_show_says_so(api: api_fixtures.Api, ending: str) -> None:
     if ending == "expired":
         job_id = api.create()["job_id"]
-        api.store.expire(job_id=job_id)
+        api.store.expire(job_id=job_id, error=NOT_AUDIO)
     else:
         job_id = api.started()
         api.store.end_run(job_id=job_id, run=1, end=job_store.RunEnd(status=jobs.JobStatus.COMPLETED))
