@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import Annotated
 
+import pydantic
 import structlog
 import typer
 
@@ -19,6 +20,16 @@ log = structlog.get_logger()
 
 _EXIT_USAGE = 2
 _EXIT_IN_USE = 1
+
+
+class _SteadyLogger(structlog.PrintLogger):
+    """The log may lie on the very disk that is full: what cannot be logged is lost and stops nothing."""
+
+    def msg(self, message: str) -> None:
+        with contextlib.suppress(OSError):
+            super().msg(message)
+
+    debug = info = warning = error = critical = exception = msg
 
 
 def configure_logging() -> None:
@@ -31,7 +42,7 @@ def configure_logging() -> None:
             structlog.processors.JSONRenderer(),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=lambda *_arguments: _SteadyLogger(sys.stderr),
         cache_logger_on_first_use=True,
     )
 
@@ -90,6 +101,19 @@ def run(config: Path, chosen: settings.Settings, *, watch: store.CommitWatch | N
         directory.release()
 
 
+def _choose(**given: object) -> settings.Settings:
+    """The environment's settings under those of the command line; raise ConfigurationError."""
+    try:
+        environment = settings.Settings().model_dump()
+        return settings.Settings.model_validate(
+            {**environment, **{key: value for key, value in given.items() if value is not None}}
+        )
+    except pydantic.ValidationError as failure:
+        problem = failure.errors()[0]
+        name = ".".join(str(part) for part in problem["loc"])
+        raise errors.ConfigurationError(f"Setting {name} is not usable: {problem['msg']}.") from failure
+
+
 def main(
     config: Annotated[
         Path, typer.Option(help="Queues, in the shape of the Service Bus emulator's Config.json.")
@@ -102,15 +126,8 @@ def main(
 ) -> None:
     """Run the local Service Bus broker until SIGTERM or Ctrl-C."""
     configure_logging()
-    given = {"port": port, "counts_port": counts_port, "state_directory": state}
     try:
-        chosen = settings.Settings.model_validate(
-            {
-                **settings.Settings().model_dump(),
-                **{key: value for key, value in given.items() if value is not None},
-            }
-        )
-        run(config, chosen)
+        run(config, _choose(port=port, counts_port=counts_port, state_directory=state))
     except errors.StateInUseError as failure:
         typer.echo(str(failure), err=True)
         raise typer.Exit(_EXIT_IN_USE) from failure

@@ -17,6 +17,8 @@ import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from local_stack import free_ports
+
 _ROOT = Path(__file__).resolve().parents[2]
 _READY_SECONDS = 20.0
 _STOP_SECONDS = 10.0
@@ -25,11 +27,17 @@ _STOP_SECONDS = 10.0
 class BrokerProcess:
     """One broker on free ports of 127.0.0.1; a restart keeps ports and state."""
 
-    def __init__(self, config_path: Path, state_directory: Path, environment: Mapping[str, str]) -> None:
-        self.port = 0
-        self.counts_port = 0
+    def __init__(
+        self,
+        config_path: Path,
+        state_directory: Path,
+        environment: Mapping[str, str],
+        log_path: Path | None = None,
+    ) -> None:
+        self.port = free_ports.free_port()
+        self.counts_port = free_ports.free_port()
         self.state_directory = state_directory
-        self.log_path = state_directory.parent / f"{state_directory.name}.broker.log"
+        self.log_path = log_path or state_directory.parent / f"{state_directory.name}.broker.log"
         self._config_path = config_path
         self._environment = dict(environment)
         self._process: subprocess.Popen[str] | None = None
@@ -75,14 +83,15 @@ class BrokerProcess:
             selector.register(process.stdout, selectors.EVENT_READ)
             if not selector.select(_READY_SECONDS):
                 self.kill()
-                raise TimeoutError(
-                    f"The broker was not ready in {_READY_SECONDS} s: {self.log_path.read_text()}"
-                )
+                raise TimeoutError(f"The broker was not ready in {_READY_SECONDS} s: {self._logged()}")
         line = process.stdout.readline()
         if not line:
             process.wait(_STOP_SECONDS)
-            raise RuntimeError(f"The broker ended with {process.returncode}: {self.log_path.read_text()}")
+            raise RuntimeError(f"The broker ended with {process.returncode}: {self._logged()}")
         return line
+
+    def _logged(self) -> str:
+        return self.log_path.read_text() if self.log_path.is_file() else f"its log went to {self.log_path}"
 
     def _running(self) -> subprocess.Popen[str]:
         if self._process is None:
@@ -124,10 +133,16 @@ class BrokerProcess:
 
 @contextlib.contextmanager
 def running_broker(
-    config_path: Path, state_directory: Path, environment: Mapping[str, str] | None = None
+    config_path: Path,
+    state_directory: Path,
+    environment: Mapping[str, str] | None = None,
+    log_path: Path | None = None,
 ) -> Iterator[BrokerProcess]:
-    """Start a broker on free ports and end it afterwards. `environment` adds SPEECHFLOW_BROKER_… settings."""
-    broker = BrokerProcess(config_path, state_directory, environment or {})
+    """Start a broker on free ports and end it afterwards. `environment` adds SPEECHFLOW_BROKER_… settings.
+
+    The log goes beside the state, unless `log_path` says where.
+    """
+    broker = BrokerProcess(config_path, state_directory, environment or {}, log_path)
     broker.start()
     try:
         yield broker

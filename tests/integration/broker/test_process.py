@@ -43,6 +43,24 @@ def test_invalid_file_ends_with_one_plain_sentence(tmp_path: Path) -> None:
     assert "Properties.X" in sentence
 
 
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        pytest.param(("--port", "70000"), "Setting port", id="no port"),
+        pytest.param(("--port", "0", "--counts-port", "-1"), "Setting counts_port", id="no counts port"),
+    ],
+)
+def test_setting_that_cannot_be_is_named_in_one_plain_sentence(
+    tmp_path: Path, configure: WriteConfig, arguments: tuple[str, ...], words: str
+) -> None:
+    finished = run_broker(
+        "--config", str(configure({"work": {}})), *arguments, "--state", str(tmp_path / "state")
+    )
+    assert finished.returncode == 2
+    [sentence] = finished.stderr.splitlines()
+    assert words in sentence
+
+
 def test_second_broker_on_the_same_state_says_so_and_ends(tmp_path: Path, configure: WriteConfig) -> None:
     config, state = configure({"work": {}}), tmp_path / "state"
     with broker_process.running_broker(config, state):
@@ -83,7 +101,10 @@ def test_send_is_refused_and_not_acknowledged_while_the_disk_is_full(
     received: list[str] = []
     accepted: list[str] = []
     with (
-        broker_process.running_broker(configure({"work": {}}), tmp_path / "state", limits) as broker,
+        # Its log is on that disk, too.
+        broker_process.running_broker(
+            configure({"work": {}}), tmp_path / "state", limits, log_path=Path("/dev/full")
+        ) as broker,
         ServiceBusClient.from_connection_string(broker.connection_string, retry_total=0) as client,
         client.get_queue_sender("work") as sender,
     ):
