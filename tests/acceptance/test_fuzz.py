@@ -1,8 +1,8 @@
 """Minutes of nonsense for the whole stack: no answer of 500, no process that dies, no job that stays.
 
-FUZZ_SECONDS is how long each surface gets, 120 by default: ten minutes in all. FUZZ_SEED is where it begins;
-the seed of every round is printed. Examples that failed are kept in FUZZ_FOLDER, outside of the repository,
-and come first the next time.
+FUZZ_SECONDS is how long each surface gets, 120 by default: more than ten minutes in all. FUZZ_SEED is where
+it begins; the seed of every round is printed. Examples that failed are kept in FUZZ_FOLDER, outside of the
+repository, and come first the next time.
 """
 
 from __future__ import annotations
@@ -20,12 +20,13 @@ from urllib.parse import quote
 import httpx
 import pytest
 from azure.servicebus import ServiceBusClient, ServiceBusMessage, ServiceBusSender
+from azure.storage.blob import BlobServiceClient, ContainerClient
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 from hypothesis.database import DirectoryBasedExampleDatabase
 
 import client
-from contracts import api, identity, jobs, queues
+from contracts import api, blobs, drop_folder, identity, jobs, queues
 from local_stack.demo import recordings
 from local_stack.launcher import stack
 from tests.acceptance import waiting
@@ -40,6 +41,8 @@ ROUND: Final = 40
 END_LIMIT_SECONDS: Final = 240.0
 MOST_MESSAGES: Final = 3000
 MOST_JOBS: Final = 300
+ANSWERS: Final = "default/drop-folder/"
+"""Where, in `results`, people find what became of what they dropped."""
 
 pytestmark = [pytest.mark.endurance, pytest.mark.timeout(SECONDS + END_LIMIT_SECONDS + 120)]
 
@@ -187,6 +190,42 @@ def test_every_job_with_a_damaged_file_ends(speech: client.SpeechFlow, tmp_path:
         )
         if ended.error is not None:
             assert ended.error.code in FILES_ENDS
+
+
+@pytest.mark.usefixtures("unharmed")
+def test_every_dropped_file_is_answered_whatever_its_manifest(local_stack: stack.Stack) -> None:
+    connection = local_stack.credentials["AzureWebJobsStorage"]
+    with BlobServiceClient.from_connection_string(connection) as storage:
+        dropped: list[str] = []
+
+        def check(manifest: bytes) -> None:
+            path = f"fuzzed/{len(dropped)}.mp3"
+            for name, data in ((f"{path}{drop_folder.MANIFEST_SUFFIX}", manifest), (path, b"No sound.")):
+                storage.get_blob_client(blobs.Container.DROP_FOLDER, name).upload_blob(data)
+            dropped.append(path)
+
+        fuzz(shapes.documents(originals.MANIFEST), check, most=MOST_JOBS)
+        _say(f"{len(dropped)} manifests")
+        waiting_for = set(dropped)
+        answers = storage.get_container_client(blobs.Container.RESULTS)
+
+        def all_answered() -> bool:
+            waiting_for.difference_update(_answered(answers, waiting_for))
+            return not waiting_for
+
+        waiting.until(all_answered, "an answer to each file", limit_seconds=END_LIMIT_SECONDS)
+
+
+def _answered(answers: ContainerClient, paths: set[str]) -> Iterator[str]:
+    """Those that were rejected with a sentence, or whose job has ended."""
+    for name in answers.list_blob_names(name_starts_with=f"{ANSWERS}fuzzed/"):
+        path = name.removeprefix(ANSWERS).rpartition("/")[0]
+        if path in paths and name.endswith(".json"):
+            receipt = drop_folder.Receipt.model_validate_json(answers.download_blob(name).readall())
+            if receipt.rejection is not None:
+                assert len(receipt.rejection.message.split()) > 3
+            if receipt.rejection is not None or receipt.status in jobs.TERMINAL:
+                yield path
 
 
 def test_no_damaged_file_crashes_what_prepares_it() -> None:

@@ -11,78 +11,32 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Final, Self
+from typing import Final
 
 import pytest
-from azure.servicebus import ServiceBusClient, ServiceBusMessage
 from azure.storage.blob import BlobServiceClient
 
-from contracts import blobs, events, messages, queues
+from contracts import blobs, events
 from contracts.errors import ErrorCode
+from local_stack import free_ports
 from tests.integration import azurite_process, broker_process
+from tests.integration.faults_table import asking
 from tests.integration.worker_kit import worker_process
-from tests.unit.lid_worker import sounds, steps_bench
+from tests.unit.lid_worker import sounds
 from worker_kit import model_folders
 
 pytestmark = pytest.mark.acceptance_long
 
-QUICK: Final = {
-    "LID_ENGINE": "assume_english",
-    "READY_CHECK_SECONDS": "0.5",
-    "RECEIVE_WAIT_SECONDS": "1",
-    "BACKOFF_SECONDS": "0.2",
-    "LONGEST_BACKOFF_SECONDS": "1",
-    "STORAGE_CONNECT_TIMEOUT_SECONDS": "1",
-    "STORAGE_RETRIES": "1",
-}
 COMMIT: Final = "c" * 40
-ENGLISH: Final = sounds.SAMPLES / "english.flac"
-
-
-class Asking:
-    """What the function app is to a worker."""
-
-    def __init__(self, storage_connection: str, bus_connection: str) -> None:
-        self._blobs = BlobServiceClient.from_connection_string(storage_connection)
-        self._bus = ServiceBusClient.from_connection_string(bus_connection)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._blobs.close()
-        self._bus.close()
-
-    def request(self, job_id: str) -> messages.StepRequest:
-        """To prepare an upload of its own."""
-        path = blobs.source_path(tenant_id=steps_bench.TENANT, job_id=job_id)
-        with ENGLISH.open("rb") as data:
-            answer = self._blobs.get_blob_client(blobs.Container.AUDIO_FILES, path).upload_blob(data)
-        source = blobs.BlobReference(
-            container=blobs.Container.AUDIO_FILES, path=path, etag=str(answer["etag"])
-        )
-        asked = steps_bench.prepare_request(source)
-        result = blobs.step_result_path(
-            tenant_id=steps_bench.TENANT, job_id=job_id, step=asked.step, key=asked.result.key
-        )
-        target = asked.result.model_copy(update={"path": result})
-        return asked.model_copy(update={"job_id": job_id, "result": target})
-
-    def send(self, request: messages.StepRequest) -> None:
-        with self._bus.get_queue_sender(queues.Queue.LID_JOBS) as sender:
-            message = ServiceBusMessage(request.model_dump_json(), time_to_live=timedelta(minutes=30))
-            sender.send_messages(message)
-
-    def event(self, *, within_seconds: float = 60.0) -> events.StepFinished:
-        with self._bus.get_queue_receiver(queues.Queue.JOB_EVENTS) as receiver:
-            (message,) = receiver.receive_messages(max_message_count=1, max_wait_time=within_seconds)
-            receiver.complete_message(message)
-        return events.StepFinished.model_validate_json(str(message))
+LOAD_LIMIT_SECONDS: Final = 150.0
+"""PyTorch alone takes half a minute where the machine has other things to do."""
 
 
 @pytest.fixture(scope="module")
-def app(storage: azurite_process.AzuriteProcess, broker: broker_process.BrokerProcess) -> Iterator[Asking]:
-    with Asking(storage.connection_string, broker.connection_string) as opened:
+def app(
+    storage: azurite_process.AzuriteProcess, broker: broker_process.BrokerProcess
+) -> Iterator[asking.Asking]:
+    with asking.Asking(storage.connection_string, broker.connection_string) as opened:
         yield opened
 
 
@@ -93,7 +47,7 @@ def running(
     folder: Path,
     **environment: str,
 ) -> Iterator[worker_process.WorkerProcess]:
-    around: Mapping[str, str] = {"WORKSPACE_DIR": str(folder / "space"), **QUICK, **environment}
+    around: Mapping[str, str] = {"WORKSPACE_DIR": str(folder / "space"), **asking.QUICK, **environment}
     with worker_process.running_worker(
         "lid_worker", storage=storage, broker=broker, log_path=folder / "worker.log", environment=around
     ) as process:
@@ -124,7 +78,7 @@ def test_storage_that_is_away_shows_in_ready_and_its_work_waits_for_it(
         with BlobServiceClient.from_connection_string(first.connection_string) as client:
             for container in blobs.Container:
                 client.create_container(container)
-        app = servers.enter_context(Asking(first.connection_string, broker.connection_string))
+        app = servers.enter_context(asking.Asking(first.connection_string, broker.connection_string))
         worker = servers.enter_context(running(first, broker, tmp_path))
         request = app.request("storage-away")
         first.terminate()
@@ -139,7 +93,7 @@ def test_storage_that_is_away_shows_in_ready_and_its_work_waits_for_it(
 
 
 def test_function_app_whose_clock_is_an_hour_off_is_served(
-    app: Asking,
+    app: asking.Asking,
     storage: azurite_process.AzuriteProcess,
     broker: broker_process.BrokerProcess,
     tmp_path: Path,
@@ -161,7 +115,7 @@ def _may_mount() -> bool:
 
 @pytest.mark.skipif(not _may_mount(), reason="needs user namespaces for a disk of its own")
 def test_full_disk_fails_the_step_by_name_and_the_worker_goes_on(
-    app: Asking,
+    app: asking.Asking,
     storage: azurite_process.AzuriteProcess,
     broker: broker_process.BrokerProcess,
     tmp_path: Path,
@@ -169,11 +123,11 @@ def test_full_disk_fails_the_step_by_name_and_the_worker_goes_on(
     """The worker's workspace is a disk on which the upload has room, but not its sound."""
     space = tmp_path / "space"
     space.mkdir()
-    size_kib = ENGLISH.stat().st_size // 1024 + 40
+    size_kib = asking.ENGLISH.stat().st_size // 1024 + 40
     mount = f"mount -t tmpfs -o size={size_kib}k tmpfs {space} && exec {sys.executable} -m lid_worker"
     settings = {
         **os.environ,
-        **QUICK,
+        **asking.QUICK,
         "AZURE_STORAGE_CONNECTION_STRING": storage.connection_string,
         "SERVICE_BUS_CONNECTION_STRING": broker.connection_string,
         "WORKSPACE_DIR": str(space),
@@ -241,7 +195,7 @@ def begun(
 ) -> Iterator[worker_process.WorkerProcess]:
     """A worker that has begun, ready or not."""
     settings = {
-        **QUICK,
+        **asking.QUICK,
         "LID_ENGINE": "transformers",
         "WORKSPACE_DIR": str(folder / "space"),
         "AZURE_STORAGE_CONNECTION_STRING": storage.connection_string,
@@ -261,7 +215,7 @@ def wait_for_fault(worker: worker_process.WorkerProcess) -> str:
     """What /ready says of the model, once it does."""
     worker_process.wait_until(
         lambda: check(worker, "model") not in ("", "loading", "ok"),
-        within_seconds=60,
+        within_seconds=LOAD_LIMIT_SECONDS,
         what="the model's fault in /ready",
     )
     assert worker.ready()["status"] == "not_ready"
@@ -270,6 +224,7 @@ def wait_for_fault(worker: worker_process.WorkerProcess) -> str:
     return check(worker, "model")
 
 
+@pytest.mark.timeout(3 * LOAD_LIMIT_SECONDS)
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.module)
 def test_damaged_model_shows_in_ready_until_it_is_repaired(
     storage: azurite_process.AzuriteProcess,
@@ -284,12 +239,13 @@ def test_damaged_model_shows_in_ready_until_it_is_repaired(
     with begun(model, storage, broker, tmp_path, **{model.setting: str(copy)}) as worker:
         wait_for_fault(worker)
         (copy / model.file).write_bytes(whole)
-        worker.wait_until_ready()
+        worker.wait_until_ready(within_seconds=LOAD_LIMIT_SECONDS)
         chosen = worker.logged("model_chosen")
         assert chosen[-1]["revision"] == model_folders.revision_of(model.folder)
         assert chosen[-1]["revision"] != chosen[0]["revision"]
 
 
+@pytest.mark.timeout(3 * LOAD_LIMIT_SECONDS)
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.module)
 def test_hub_that_is_away_shows_in_ready_until_the_model_is_to_be_had(
     storage: azurite_process.AzuriteProcess,
@@ -299,7 +255,7 @@ def test_hub_that_is_away_shows_in_ready_until_the_model_is_to_be_had(
 ) -> None:
     hub = {
         "HF_HUB_CACHE": str(tmp_path / "hub"),
-        "HF_ENDPOINT": f"http://127.0.0.1:{azurite_process.free_port()}",
+        "HF_ENDPOINT": f"http://127.0.0.1:{free_ports.free_port()}",
         "HF_HUB_OFFLINE": "0",
     }
     with begun(model, storage, broker, tmp_path, **hub, **{model.setting: model.repository}) as worker:
@@ -308,5 +264,5 @@ def test_hub_that_is_away_shows_in_ready_until_the_model_is_to_be_had(
         (cached / "refs").mkdir(parents=True)
         shutil.copytree(model.folder, cached / "snapshots" / COMMIT)
         (cached / "refs" / "main").write_text(COMMIT)
-        worker.wait_until_ready()
+        worker.wait_until_ready(within_seconds=LOAD_LIMIT_SECONDS)
         assert worker.logged("model_chosen")[-1]["revision"] == COMMIT
