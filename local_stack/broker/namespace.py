@@ -113,7 +113,7 @@ class Namespace:
             each.finish_drains()
         # What is noted from here on belongs to the next turn.
         self._turn_requested = False
-        self._commit(now_ms)
+        self._commit()
         if more:
             self.request_turn()
 
@@ -122,18 +122,19 @@ class Namespace:
         may_be_more = [each.turn(now_ms) for each in self._dispatchers.values()]
         return any(may_be_more)
 
-    def _commit(self, now_ms: int) -> None:
+    def _commit(self) -> None:
         try:
             if self.journal.statements:
                 self._store.commit(self.journal.statements)
         except errors.StoreError as failure:
             log.error("store_failed", reason=str(failure), statements=len(self.journal.statements))
-            self._paused_until_ms = now_ms + self._store_pause_ms
             self._fail(failure)
             return
         self._tell([outcome.committed for outcome in self.journal.close()])
 
     def _fail(self, failure: errors.StoreError) -> None:
+        # Those who wait stand in line again at once: without a pause the same failure would follow at once.
+        self._paused_until_ms = self.now_ms() + self._store_pause_ms
         self._tell([partial(outcome.failed, failure) for outcome in self.journal.take_back()])
 
     def _tell(self, answers: list[Callable[[], None]]) -> None:
@@ -153,7 +154,10 @@ class Namespace:
 
     def _set_timer(self) -> None:
         now_ms = self.now_ms()
-        due_ms = max(self._next_due_ms(now_ms), self._paused_until_ms, now_ms + 1)
+        due_ms = max(self._next_due_ms(now_ms), now_ms + 1)
+        if now_ms < self._paused_until_ms:
+            # Whatever is due before that waits, and so do consumers, which no due time speaks of.
+            due_ms = self._paused_until_ms
         if self._timer is not None and not self._timer.cancelled():
             if now_ms < self._timer_due_ms <= due_ms:
                 return  # it comes early enough and sets the next one
@@ -177,7 +181,7 @@ class Namespace:
         """Write what is still noted. Call after the last connection has closed."""
         if self._timer is not None:
             self._timer.cancel()
-        self._commit(self.now_ms())
+        self._commit()
 
 
 def _tell(callback: Callable[[], None]) -> None:
