@@ -7,6 +7,8 @@ from typing import Final, Protocol
 from local_stack.broker import entries, queues
 
 _DELIVERIES_AT_ONCE: Final = 256
+# Only what has left tells whether a client keeps up: more than this is not handed out before.
+_BYTES_AT_ONCE: Final = 1024 * 1024
 
 
 class Consumer(Protocol):
@@ -60,6 +62,7 @@ class Dispatcher:
         return self._has_news
 
     def _hand_out(self, now_ms: int) -> bool:
+        handed_out_bytes = 0
         for _ in range(_DELIVERIES_AT_ONCE):
             consumer = self._next()
             if consumer is None:
@@ -71,6 +74,9 @@ class Dispatcher:
             # To the end of the line.
             del self._waiting[consumer]
             self._waiting[consumer] = None
+            handed_out_bytes += len(delivery.message)
+            if handed_out_bytes > _BYTES_AT_ONCE:
+                break
         return True
 
     def _next(self) -> Consumer | None:

@@ -18,6 +18,8 @@ _ENQUEUE_SEQUENCE_NUMBER: Final = values.Symbol("x-opt-enqueue-sequence-number")
 _DEAD_LETTER_SOURCE: Final = values.Symbol("x-opt-deadletter-source")
 _MESSAGE_STATE: Final = values.Symbol("x-opt-message-state")
 SCHEDULED_TIME: Final = values.Symbol("x-opt-scheduled-enqueue-time")
+# What a message without content takes in memory and file; queues are limited by their size, content or not.
+OVERHEAD_BYTES: Final = 512
 DEAD_LETTER_REASON: Final = "DeadLetterReason"
 DEAD_LETTER_DESCRIPTION: Final = "DeadLetterErrorDescription"
 
@@ -56,6 +58,11 @@ class Content:
     ttl_ms: int | None
     annotations: bytes | None
     bare_bytes: int
+
+    @property
+    def size_bytes(self) -> int:
+        """What the message counts for against the limit of its queue."""
+        return OVERHEAD_BYTES + len(self.annotations or b"") + self.bare_bytes
 
 
 @dataclass(kw_only=True, slots=True, eq=False)

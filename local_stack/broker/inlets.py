@@ -131,7 +131,7 @@ class QueueReceiver:
         is_batch = delivery.message_format == sections.BATCH_FORMAT
         encoded = sections.batched(delivery.payload) if is_batch else [delivery.payload]
         messages = [management.checked(message, limit_bytes) for message in encoded]
-        self._queue.check_room(sum(len(message.bare) for message in messages))
+        self._queue.check_room(messages)
         for message in messages:
             self._queue.send(message, now_ms, management.scheduled_ms(message))
 

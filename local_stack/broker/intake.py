@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from local_stack.broker import configuration, duplicates, entries, errors, ledger, sections, shelf, store
 from local_stack.broker.entries import Entry, Status
 from local_stack.broker.journal import CommitPoint
@@ -37,10 +39,15 @@ class Intake:
         if self._history is not None:
             self._history.load(state.seen(self._address))
 
-    def check_room(self, count_bytes: int) -> None:
-        """Raise QueueFullError when that many bytes more are too many."""
-        if self._shelf.size_bytes + count_bytes > self._size_limit_bytes:
-            raise errors.QueueFullError(f"Queue {self._settings.name} holds {self._shelf.size_bytes} bytes.")
+    def check_room(self, messages: Sequence[sections.Parsed], beside_bytes: int) -> None:
+        """Raise QueueFullError when these are too many beside what is there and `beside_bytes`."""
+        held_bytes = self._shelf.size_bytes + beside_bytes
+        new_bytes = sum(entries.OVERHEAD_BYTES + len(message.bare) for message in messages)
+        if held_bytes + new_bytes > self._size_limit_bytes:
+            raise errors.QueueFullError(
+                f"Queue {self._settings.name} and its dead letters hold {held_bytes} bytes;"
+                f" {self._size_limit_bytes} are the most."
+            )
 
     def send(self, message: sections.Parsed, now_ms: int, scheduled_ms: int | None) -> int:
         """Take a message, return its sequence number; a repeat within the duplicate window is dropped."""

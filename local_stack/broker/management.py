@@ -95,7 +95,7 @@ class ManagementEndpoint:
     def schedule(self, body: dict[Any, Any]) -> requests.Reply:
         now_ms = self._namespace.now_ms()
         parsed = [self._parse_scheduled(item) for item in _items(body, "messages", dict)]
-        self._queue.check_room(sum(len(message.bare) for message in parsed))
+        self._queue.check_room(parsed)
         sequences = [self._queue.send(message, now_ms, scheduled_ms(message)) for message in parsed]
         return _success({"sequence-numbers": _array(0x81, sequences)})
 

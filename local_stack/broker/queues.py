@@ -12,6 +12,7 @@ journal twice: as SQL and as the way back (see journal.py). A message is in exac
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 from uuid import UUID, uuid4
@@ -66,9 +67,13 @@ class Queue:
 
     # Sending.
 
-    def check_room(self, count_bytes: int) -> None:
-        """Raise QueueFullError when that many bytes more are too many."""
-        self._intake.check_room(count_bytes)
+    @property
+    def size_bytes(self) -> int:
+        return self._shelf.size_bytes
+
+    def check_room(self, messages: Sequence[sections.Parsed]) -> None:
+        """Raise QueueFullError when these are too many; dead letters that nobody fetches count too."""
+        self._intake.check_room(messages, 0 if self.dead_letters is None else self.dead_letters.size_bytes)
 
     def send(self, message: sections.Parsed, now_ms: int, scheduled_ms: int | None = None) -> int:
         """Take a message, return its sequence number; a repeat within the duplicate window is dropped."""

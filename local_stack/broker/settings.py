@@ -38,7 +38,7 @@ class Settings(BaseSettings):
     """Links of one connection over all its sessions."""
 
     max_queue_bytes: int = Field(default=1024**3, ge=1024)
-    """Bytes that one queue may hold; 1 GB is Azure's smallest."""
+    """Bytes that a queue and its dead letters may hold, 0.5 KB a message included; 1 GB is Azure's least."""
 
     max_state_bytes: int = Field(default=0, ge=0)
     """Largest database file; 0: as large as the disk. At the limit sends are refused as on a full disk."""

@@ -5,11 +5,13 @@ from __future__ import annotations
 import heapq
 import operator
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from local_stack.broker import agenda, journal
 from local_stack.broker.entries import Entry, Status
+
+_SLACK: Final = 1024
 
 
 class Shelf:
@@ -45,7 +47,7 @@ class Shelf:
     def index(self, entry: Entry) -> None:
         self.is_touched = True
         self._entries[entry.sequence] = entry
-        self.size_bytes += entry.content.bare_bytes
+        self.size_bytes += entry.content.size_bytes
         if entry.lock is not None:
             self._locked[entry.lock.token] = entry
             self._lock_ends.add(entry.lock.until_ms, entry.lock.token)
@@ -53,14 +55,22 @@ class Shelf:
             self._scheduled.add(entry.sequence)
             self._activations.add(entry.scheduled_ms or 0, entry.sequence)
         else:
-            heapq.heappush(self._ready, entry.sequence)
+            self._add_ready(entry.sequence)
             if entry.expires_ms is not None and self._expires:
                 self._expiries.add(entry.expires_ms, entry.sequence)
+
+    def _add_ready(self, sequence: int) -> None:
+        heapq.heappush(self._ready, sequence)
+        # Stale numbers go when they come to the top; where nobody receives, that is never.
+        if len(self._ready) > 2 * len(self._entries) + _SLACK:
+            self._ready = sorted(
+                number for number, entry in self._entries.items() if entry.status is Status.READY
+            )
 
     def unindex(self, entry: Entry) -> None:
         if self._entries.pop(entry.sequence, None) is None:
             return
-        self.size_bytes -= entry.content.bare_bytes
+        self.size_bytes -= entry.content.size_bytes
         self._scheduled.discard(entry.sequence)
         if entry.lock is not None:
             self._locked.pop(entry.lock.token, None)

@@ -238,11 +238,57 @@ def test_duplicates_are_dropped_within_the_window_whatever_became_of_the_first(t
     assert bench.taken_bodies() == ["after the window"]
 
 
-def test_full_queue_refuses(tmp_path: Path) -> None:
+@pytest.mark.parametrize("body", ["", "x" * 1000])
+def test_full_queue_refuses_however_small_its_messages(tmp_path: Path, body: str) -> None:
     bench = make(tmp_path)
     with pytest.raises(errors.QueueFullError):
-        bench.queue.check_room(10_001)
-    bench.queue.check_room(10_000)
+        fill(bench, body)
+    assert bench.queue.size_bytes <= 10_000
+    bench.taken_bodies()
+    bench.queue.check_room([message(body)])
+
+
+def fill(bench: Bench, body: str) -> None:
+    for _ in range(100):
+        bench.queue.check_room([message(body)])
+        bench.send(body)
+        bench.pass_ms(1)
+
+
+def test_dead_letters_that_nobody_fetches_fill_their_queue(tmp_path: Path) -> None:
+    bench = make(tmp_path, time_to_live_ms=1, dead_letter_on_expiration=True)
+    with pytest.raises(errors.QueueFullError, match="dead letters"):
+        fill(bench, "a")
+    bench.pass_ms(1)
+    assert bench.queue.counts().active == 0
+    bench.taken_bodies(bench.dead)
+    bench.queue.check_room([message("a")])
+
+
+def test_indexes_forget_what_has_gone_although_nobody_receives(tmp_path: Path) -> None:
+    bench = make(tmp_path, time_to_live_ms=1)
+    for _ in range(3000):
+        bench.queue.send(message("a"), bench.now_ms)
+        bench.now_ms += 1
+        bench.queue.pass_time(bench.now_ms)
+    bench.commit()
+    assert bench.queue.counts().active == 0
+    assert len(bench.queue._shelf._ready) < 1100
+    bench.send("last")
+    assert bench.taken_bodies() == ["last"]
+
+
+def test_dead_letter_given_back_again_and_again_takes_no_more_room(tmp_path: Path) -> None:
+    bench = make(tmp_path)
+    bench.send("a")
+    bench.queue.dead_letter(bench.must_take(), bench.now_ms, reason="r", description="d")
+    for _ in range(1500):
+        delivery = bench.dead.take(bench.now_ms, delete=False)
+        assert delivery is not None
+        bench.dead.abandon(delivery.token, bench.now_ms)
+    bench.commit()
+    assert len(bench.dead._shelf._ready) < 1100
+    assert bench.taken_bodies(bench.dead) == ["a"]
 
 
 def test_dead_letter_cannot_die_again(tmp_path: Path) -> None:
