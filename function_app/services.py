@@ -1,10 +1,12 @@
 """What the function app is made of, built once and passed down."""
 
 import asyncio
+import contextlib
 import threading
+import time
 from dataclasses import dataclass
 
-from function_app import blobs, queues, settings
+from function_app import blobs, errors, queues, settings
 from function_app.store import job_store
 
 
@@ -24,6 +26,8 @@ class _Holder:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._services: Services | None = None
+        self._failure: errors.FunctionAppError | None = None
+        self._failed_at = 0.0
 
     @property
     def built(self) -> Services | None:
@@ -31,10 +35,21 @@ class _Holder:
         return self._services
 
     def current(self) -> Services:
+        came_at = time.monotonic()
         with self._lock:
+            # A try takes seconds while something is away: who has waited for one that failed makes no other.
+            if self._failure is not None and self._failed_at > came_at:
+                raise self._failure
             if self._services is None:
-                self._services = build(settings.read())
+                self._services = self._built()
             return self._services
+
+    def _built(self) -> Services:
+        try:
+            return build(settings.read())
+        except errors.FunctionAppError as error:
+            self._failure, self._failed_at = error, time.monotonic()
+            raise
 
     def use(self, services: Services | None) -> None:
         with self._lock:
@@ -50,11 +65,19 @@ def build(read: settings.Settings) -> Services:
     from function_app import blobs_azure, queues_service_bus
     from function_app.store import postgres
 
-    store = postgres.connect(read)
-    store.migrate()
-    blob_store = blobs_azure.connect(read)
-    blob_store.create_containers()
-    return Services(settings=read, store=store, blobs=blob_store, sender=queues_service_bus.connect(read))
+    with contextlib.ExitStack() as undo:
+        store = postgres.connect(read)
+        undo.callback(store.close)
+        store.migrate()
+        blob_store = blobs_azure.connect(read)
+        undo.callback(blob_store.close)
+        blob_store.create_containers()
+        built = Services(
+            settings=read, store=store, blobs=blob_store, sender=queues_service_bus.connect(read)
+        )
+        # Only what failed half-way is closed: PostgreSQL has few connections to lose.
+        undo.pop_all()
+    return built
 
 
 _holder = _Holder()
