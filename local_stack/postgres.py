@@ -13,7 +13,6 @@ import os
 import pwd
 import secrets
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -24,6 +23,8 @@ from typing import Final
 
 import psycopg
 from psycopg import sql
+
+from local_stack import free_ports
 
 VERSION: Final = 18
 ROLE: Final = "postgres"
@@ -108,20 +109,13 @@ def start(directory: Path, port: int | None = None) -> PostgresProcess:
     directory.mkdir(parents=True, exist_ok=True)
     password = _password(directory)
     _create_cluster(directory)
-    postgres = _spawn(directory, port or free_port(), password)
+    postgres = _spawn(directory, port or free_ports.free_port(), password)
     try:
         _wait_until_answering(postgres)
     except BaseException:
         postgres.kill()
         raise
     return postgres
-
-
-def free_port() -> int:
-    """A TCP port of 127.0.0.1 that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _password(directory: Path) -> str:

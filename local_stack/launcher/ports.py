@@ -8,7 +8,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from typing import Final
 
-LOOPBACK: Final = "127.0.0.1"
+from local_stack import free_ports
+
+LOOPBACK: Final = free_ports.LOOPBACK
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,11 +65,18 @@ def free(count: int, *, besides: Iterable[int] = ()) -> list[int]:
 
 def _take(port: int, held: contextlib.ExitStack) -> int:
     """The port, or a free one when it is taken; bound until `held` closes, so that nobody gets it twice."""
-    probe = held.enter_context(socket.socket())
+    probe = (_hold(port) if port else None) or free_ports.hold_free_port()
+    return int(held.enter_context(probe).getsockname()[1])
+
+
+def _hold(port: int) -> socket.socket | None:
+    """A socket bound to the port; None when it is taken."""
+    probe = socket.socket()
     # As the servers do: connections of the last run that still time out do not make a port taken.
     probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         probe.bind((LOOPBACK, port))
     except OSError:
-        probe.bind((LOOPBACK, 0))
-    return int(probe.getsockname()[1])
+        probe.close()
+        return None
+    return probe

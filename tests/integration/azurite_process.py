@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from local_stack import azurite
-from local_stack.azurite import AzuriteProcess, free_port, node_binary
+from local_stack.azurite import AzuriteProcess, node_binary
+from local_stack.free_ports import free_port
 
 ACCOUNT_NAME = azurite.WELL_KNOWN.name
 ACCOUNT_KEY = azurite.WELL_KNOWN.key

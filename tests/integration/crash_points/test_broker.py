@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from azure.servicebus.aio import ServiceBusClient
 
+from local_stack import free_ports
 from local_stack.broker import journal, store
-from tests.integration import azurite_process
 from tests.integration.crash_points import broker_scenarios, nursery
 
 # The clients of brokers that die leave sockets and transports behind.
@@ -36,7 +36,7 @@ class Brokers:
         self._config.write_text(
             json.dumps({"UserConfig": {"Namespaces": [{"Name": "test", "Queues": entries}]}})
         )
-        self._port, self._counts_port = azurite_process.free_port(), azurite_process.free_port()
+        self._port, self._counts_port = free_ports.free_port(), free_ports.free_port()
 
     @property
     def counts_url(self) -> str:

@@ -14,6 +14,7 @@ import pytest
 from contracts import blobs
 from function_app import blobs as blob_stores
 from function_app import blobs_azure, blobs_memory, errors
+from local_stack import free_ports
 from tests.integration import azurite_process
 from tests.integration.function_app import store_fixtures
 
@@ -177,7 +178,7 @@ def test_uncommitted_blocks_are_no_blob(azure_store: blobs_azure.AzureBlobStore,
 
 
 def test_storage_that_is_away_is_an_error_within_its_limit() -> None:
-    port = azurite_process.free_port()
+    port = free_ports.free_port()
     away = (
         f"DefaultEndpointsProtocol=http;AccountName=devstoreaccount1;"
         f"AccountKey={azurite_process.ACCOUNT_KEY};BlobEndpoint=http://127.0.0.1:{port}/devstoreaccount1;"

@@ -14,6 +14,7 @@ from alembic.runtime import migration
 from contracts import jobs
 from function_app import errors
 from function_app.store import database, migrate, postgres, tables
+from local_stack import free_ports
 from local_stack import postgres as postgres_process
 from tests.integration.function_app import store_fixtures as given
 
@@ -86,7 +87,7 @@ def test_store_outlives_a_killed_server(tmp_path: Path) -> None:
 
 
 def test_store_that_is_away_is_an_error_within_its_limit() -> None:
-    url = f"postgresql://postgres:x@127.0.0.1:{postgres_process.free_port()}/postgres"
+    url = f"postgresql://postgres:x@127.0.0.1:{free_ports.free_port()}/postgres"
     store = postgres.connect(given.store_settings(url, database_retry_seconds=0.5))
     began = time.monotonic()
     with pytest.raises(errors.StoreUnavailableError) as away:

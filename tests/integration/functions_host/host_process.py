@@ -16,7 +16,7 @@ from typing import Any
 
 import httpx
 
-from tests.integration import azurite_process
+from local_stack import free_ports
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 SAMPLE_APP = REPOSITORY / "tests" / "fixtures" / "sample_function_app"
@@ -57,7 +57,7 @@ def running_host(
 ) -> Iterator[HostProcess]:
     """The host of the app in `root` under these settings: ready before the body, gone after it."""
     command = [sys.executable, "-m", "local_stack.functions_host", "--root", str(root)]
-    command += ["--port", str(port or azurite_process.free_port())]
+    command += ["--port", str(port or free_ports.free_port())]
     process = subprocess.Popen(
         command,
         cwd=REPOSITORY,

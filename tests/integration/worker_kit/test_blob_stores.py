@@ -15,6 +15,7 @@ from azure.storage.blob import BlobServiceClient
 from pydantic import SecretStr
 
 from contracts.blobs import BlobReference, Container
+from local_stack import free_ports
 from tests.integration import azurite_process
 from worker_kit import azure_blobs, errors
 from worker_kit.blobs import BlobStore, content_hash
@@ -170,7 +171,7 @@ def test_upload_that_is_overwritten_after_its_etag_was_pinned_is_noticed(
 
 def test_storage_that_is_away_is_an_error_and_not_a_wait(tmp_path: Path) -> None:
     nowhere = azurite_process.AzuriteProcess(
-        port=azurite_process.free_port(),
+        port=free_ports.free_port(),
         directory=tmp_path,
         process=None,  # type: ignore[arg-type]  # nothing runs there: only its address is used
     )

@@ -15,6 +15,7 @@ from typing import Any
 
 import httpx
 
+from local_stack import free_ports
 from tests.integration import azurite_process, broker_process
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -36,7 +37,7 @@ class WorkerProcess:
     def __init__(self, module: str, environment: Mapping[str, str], log_path: Path) -> None:
         self.module = module
         self.log_path = log_path
-        self.port = azurite_process.free_port()
+        self.port = free_ports.free_port()
         self._environment = {**os.environ, **environment, "HEALTH_PORT": str(self.port)}
         self._process: subprocess.Popen[bytes] | None = None
 
