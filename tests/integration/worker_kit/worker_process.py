@@ -55,7 +55,7 @@ class WorkerProcess:
             return {}
         return answer
 
-    def wait_until_ready(self, *, within_seconds: float = 60.0) -> None:
+    def wait_until_ready(self, *, within_seconds: float = 100.0) -> None:
         def is_ready() -> bool:
             if self._running().poll() is not None:
                 raise RuntimeError(f"the worker ended: {self.log_path.read_text()[-3000:]}")
