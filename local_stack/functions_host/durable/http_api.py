@@ -6,6 +6,7 @@ because the SDK's client parses whatever comes. What is not built answers 501 wi
 
 from __future__ import annotations
 
+import json
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Any
@@ -22,6 +23,13 @@ log = structlog.get_logger(__name__)
 _CONTINUATION = "x-ms-continuation-token"
 _DEFAULT_PAGE = 100  # OrchestrationStatusQueryCondition.PageSize; the SDK's client asks for one page only
 
+# OrchestrationRuntimeStatus of the extension.
+_RUNTIME_STATUSES = frozenset(
+    {
+        *(status.value for status in engine.Status),
+        *("ContinuedAsNew", "Canceled", "Suspended", "Unknown"),
+    }
+)
 _NOT_BUILT_OPERATIONS = ("suspend", "resume", "rewind", "restart")
 
 BaseUrlOf = Callable[[Request], str]
@@ -54,6 +62,13 @@ def routes(durable: engine.DurableEngine, *, base_url_of: BaseUrlOf | None = Non
     ]
 
 
+class _AsciiJSONResponse(JSONResponse):
+    """JSON that can always be sent: half a surrogate pair, which JSON may hold, has no UTF-8."""
+
+    def render(self, content: Any) -> bytes:
+        return json.dumps(content, separators=(",", ":")).encode("ascii")
+
+
 class _Api:
     def __init__(self, durable: engine.DurableEngine, base_url_of: BaseUrlOf) -> None:
         self._durable = durable
@@ -74,7 +89,7 @@ class _Api:
             query=f"taskHub={self._durable.limits.task_hub}&connection=Storage",
         )
         headers = {"Location": links["statusQueryGetUri"], "Retry-After": "10"}
-        return JSONResponse(links, status_code=202, headers=headers)
+        return _AsciiJSONResponse(links, status_code=202, headers=headers)
 
     async def raise_event(self, request: Request) -> Response:
         instance_id = request.path_params["instance_id"]
@@ -103,13 +118,13 @@ class _Api:
             show_history_output=_flag(query.get("showHistoryOutput")),
         )
         if not status.status.is_final:
-            return JSONResponse(
+            return _AsciiJSONResponse(
                 body, status_code=202, headers={"Location": str(request.url), "Retry-After": "5"}
             )
         is_error = status.status is engine.Status.FAILED and _flag(
             query.get("returnInternalServerErrorOnFailure")
         )
-        return JSONResponse(body, status_code=500 if is_error else 200)
+        return _AsciiJSONResponse(body, status_code=500 if is_error else 200)
 
     async def query(self, request: Request) -> Response:
         """One page, with the token of the next in a header, empty after the last."""
@@ -119,18 +134,18 @@ class _Api:
         show_input = _flag(request.query_params.get("showInput", "true"))
         page = [status_json.payload(each, show_input=show_input) for each in found[:limit]]
         token = found[limit - 1].instance_id if len(found) > limit else ""
-        return JSONResponse(page, headers={_CONTINUATION: token})
+        return _AsciiJSONResponse(page, headers={_CONTINUATION: token})
 
     async def purge(self, request: Request) -> Response:
         deleted = await self._durable.purge(request.path_params["instance_id"])
-        return JSONResponse({"instancesDeleted": deleted})
+        return _AsciiJSONResponse({"instancesDeleted": deleted})
 
     async def purge_many(self, request: Request) -> Response:
         if "createdTimeFrom" not in request.query_params:
             message = "Please provide value for 'createdTimeFrom' parameter."
-            return JSONResponse(message, status_code=400)
+            return _AsciiJSONResponse(message, status_code=400)
         deleted = await self._durable.purge_many(_filters(request))
-        return JSONResponse({"instancesDeleted": deleted}, status_code=200 if deleted else 404)
+        return _AsciiJSONResponse({"instancesDeleted": deleted}, status_code=200 if deleted else 404)
 
     async def not_built(self, request: Request) -> Response:
         operation = "entities" if "/entities" in request.url.path else request.url.path.rpartition("/")[2]
@@ -172,14 +187,15 @@ def _error(failure: Exception, status_code: int, code: str) -> JSONResponse:
         "ExceptionType": type(failure).__name__,
         "code": code,
     }
-    return JSONResponse(body, status_code=status_code)
+    return _AsciiJSONResponse(body, status_code=status_code)
 
 
 def _filters(request: Request, *, limit: int | None = None, after: str = "") -> engine.Filters:
     query = request.query_params
     wanted = [name for value in query.getlist("runtimeStatus") for name in value.split(",")]
     return engine.Filters(
-        statuses=tuple(status for status in engine.Status if status.value in wanted),
+        # A status that instances here never take matches none of them; text that is no status is passed over.
+        statuses=tuple(name for name in wanted if name in _RUNTIME_STATUSES),
         created_from=_instant(query.get("createdTimeFrom")),
         created_to=_instant(query.get("createdTimeTo")),
         id_prefix=query.get("instanceIdPrefix", ""),

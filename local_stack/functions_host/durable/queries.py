@@ -30,7 +30,7 @@ class InstanceStatus:
 class Filters:
     """Which instances; all of them by default. Answers come in order of id, after `after_instance_id`."""
 
-    statuses: Sequence[values.Status] = ()
+    statuses: Sequence[str] = ()
     created_from: datetime | None = None
     created_to: datetime | None = None
     id_prefix: str = ""

@@ -97,7 +97,7 @@ def _call(turn: Turn, app: App) -> str:
         raise errors.OrchestrationFailureError(unknown_function(name, "orchestrator", app.orchestrators))
     try:
         return function(_context(turn))
-    except Exception as failure:
+    except (Exception, SystemExit) as failure:
         reply = actions.reply_in_failure(str(failure))
         if reply is None:
             reason = f"Orchestrator function '{name}' failed: {type(failure).__name__}: {failure}"
@@ -198,7 +198,7 @@ class _Decisions:
         return values.Outcome(
             status=status,
             new_events=events,
-            output_text=output,
+            output_text=_writable(output),
             failure_details=details,
             custom_status_text=self.custom_status_text,
             activities=self._effects(actions.CallActivity, _activity),
@@ -233,6 +233,11 @@ class _Decisions:
             instance_id=item.instance_id or f"{self.turn.execution.execution_id}:{task_id}",
             input_text=json.dumps(item.input_text),
         )
+
+
+def _writable(text: str | None) -> str | None:
+    """Half a surrogate pair, which an exception's words may hold, has no UTF-8: it is shown escaped."""
+    return text and text.encode("utf-8", "backslashreplace").decode()
 
 
 def _activity(task_id: int, item: actions.CallActivity) -> values.ActivityTask:

@@ -118,6 +118,10 @@ class TestSdkClient:
         assert [each.instance_id for each in found] == ["a.1", "a.2"]
         assert len(await client.get_status_all()) == 4
         assert await client.get_status_by(created_time_from=began + timedelta(hours=1)) == []
+        # Instances here never take these: none is found, and above all none is purged.
+        never = [df.OrchestrationRuntimeStatus.Suspended, df.OrchestrationRuntimeStatus.Canceled]
+        assert await client.get_status_by(began, None, never) == []
+        assert (await client.purge_instance_history_by(began, None, never)).instances_deleted == 0
         assert (await client.purge_instance_history("a.1")).instances_deleted == 1
         assert (await client.purge_instance_history("a.1")).instances_deleted == 0
         assert (await client.purge_instance_history_by(began)).instances_deleted == 2
@@ -187,6 +191,16 @@ class TestOperator:
         assert events[1]["Result"] == {"n": 1}
         assert "ScheduledTime" in events[1]
         assert not any("Input" in event or "EventId" in event for event in events)
+
+    async def test_half_a_surrogate_pair_in_a_payload_hides_no_instance(self, web: Any) -> None:
+        client, durable = web
+        half = r"\ud83d"
+        await client.post("/orchestrators/calls/one", content=json.dumps(f'"{half}"'))
+        await rig.until(durable, "one")
+        answer = await client.get("/instances/one")
+        assert (answer.status_code, answer.json()["output"]) == (200, "\ud83d")
+        page = await client.get("/instances")
+        assert [each["instanceId"] for each in page.json()] == ["one"]
 
     async def test_instances_come_in_pages(self, web: Any) -> None:
         client, _ = web

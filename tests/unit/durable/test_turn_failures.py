@@ -50,6 +50,14 @@ def returns_no_json(context: Any) -> Any:
     return object()
 
 
+def exits(context: Any) -> Any:
+    raise SystemExit(3)
+
+
+def says_half_a_surrogate_pair(context: Any) -> Any:
+    raise ValueError("no \ud83d in UTF-8")
+
+
 @pytest.mark.parametrize(
     ("function", "inboxes", "words"),
     [
@@ -65,6 +73,8 @@ def returns_no_json(context: Any) -> Any:
         (starts_anew, [[], [completed(0)]], "continue_as_new is not built"),
         (retries_never, [[]], "at least 1"),
         (returns_no_json, [[]], "not JSON serializable"),
+        (exits, [[]], "SystemExit: 3"),
+        (says_half_a_surrogate_pair, [[]], r"no \ud83d in UTF-8"),
     ],
 )
 def test_what_cannot_go_on_fails_with_a_plain_reason(
