@@ -73,14 +73,22 @@ class ActivityRunner:
         return await self._running.end(grace_seconds=grace_seconds)
 
     async def _run(self, item: store.WorkItem) -> None:
-        try:
-            event = await self._call(item)
-            end = functools.partial(store.end_activity, item=item, event=event)
-            await self._storage.commit(database.CommitPoint.ACTIVITY_ENDED, end, on_committed=self._on_stored)
-        except Exception:
-            # Not the app's doing (that becomes an event): a full disk, say. The row is there still.
-            log.exception("activity_not_stored", instance_id=item.instance_id, task_id=item.task.task_id)
-            asyncio.get_running_loop().call_later(_RETRY_SECONDS, self.add, (item,))
+        event = await self._call(item)
+        end = functools.partial(store.end_activity, item=item, event=event)
+        while True:
+            try:
+                await self._storage.commit(
+                    database.CommitPoint.ACTIVITY_ENDED, end, on_committed=self._on_stored
+                )
+            except errors.EngineStoppedError:
+                return  # the row is there still, for the next start
+            except Exception:
+                # Not the app's doing (that becomes an event): a full disk, say. The same result is tried
+                # again, and not the activity, whose work may cost something.
+                log.exception("activity_not_stored", instance_id=item.instance_id, task_id=item.task.task_id)
+                await asyncio.sleep(_RETRY_SECONDS)
+            else:
+                return
 
     async def _call(self, item: store.WorkItem) -> history.Event:
         """Its result or its failure as an event, the latter in the extension's words."""

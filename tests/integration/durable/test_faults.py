@@ -151,6 +151,7 @@ async def test_result_that_cannot_be_stored_is_tried_again(
     assert rig.output(status) == "late"
     kinds = [event.kind for event in status.history or ()]
     assert kinds.count(history.Kind.TASK_COMPLETED) == 1
+    assert gate.calls == 1, "the activity does not run again for the disk's sake"
 
 
 async def test_log_names_each_event_with_its_ids(start_engine: StartEngine) -> None:
