@@ -6,12 +6,14 @@ There is no Event Grid on a laptop, so both sources of a blob trigger are polled
 from __future__ import annotations
 
 import asyncio
+import functools
+import sqlite3
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import structlog
-from azure.core.exceptions import AzureError, ResourceNotFoundError
+from azure.core.exceptions import ResourceNotFoundError
 from azure.storage.blob import BlobProperties, BlobServiceClient
 from azure.storage.blob import aio as blob_aio
 
@@ -23,6 +25,7 @@ log = structlog.get_logger(__name__)
 # Listing takes at most a fifth of the time, however many blobs there are.
 PAUSE_PER_LISTING_SECOND = 4.0
 ERROR_TEXT_LIMIT = 500
+RECEIPT_RETRY_SECONDS = 1.0
 CONNECT_SECONDS = 5
 READ_SECONDS = 30
 
@@ -137,10 +140,13 @@ class BlobTriggers:
                 self._offer(account, watches, properties)
         except ResourceNotFoundError:
             return "the container does not exist"
-        except (AzureError, OSError) as error:
-            return f"{type(error).__name__}: {error}"[:ERROR_TEXT_LIMIT]
+        except Exception as error:  # noqa: BLE001 # an answer that is no listing ends in the SDK's own TypeErrors
+            return _words(error)
         functions = {watch.function.name for watch in watches}
-        self._receipts.forget_absent(functions, listed, self._in_hand)
+        try:
+            self._receipts.forget_absent(functions, listed, self._in_hand)
+        except sqlite3.Error as error:
+            return _words(error)
         return None
 
     def _offer(self, account: _Account, watches: Sequence[_Watch], properties: BlobProperties) -> None:
@@ -169,18 +175,31 @@ class BlobTriggers:
         threshold = self._services.host.extensions.blobs.poison_blob_threshold
         if self._receipts.attempts(key) >= threshold:
             # Only the process's own death leaves so many attempts without a verdict.
-            self._put_aside(key, "the host ended during the last attempt")
+            verdict = functools.partial(self._put_aside, key, "the host ended during the last attempt")
+            await self._store(key, verdict)
             return
-        self._receipts.begin(key)
+        await self._store(key, functools.partial(self._receipts.begin, key))
         client = arrival.account.reading.get_blob_client(key.container, key.blob)
         try:
             await self._services.invoker.invoke(
                 arrival.function, blob_stream.bind(arrival.properties, client)
             )
         except Exception as error:  # noqa: BLE001 # the app's code may raise anything; the invoker has logged it
-            self._failed(key, f"{type(error).__name__}: {error}"[:ERROR_TEXT_LIMIT], threshold)
+            verdict = functools.partial(self._failed, key, _words(error), threshold)
         else:
-            self._receipts.finish(key)
+            verdict = functools.partial(self._receipts.finish, key)
+        await self._store(key, verdict)
+
+    async def _store(self, key: receipts.Key, write: Callable[[], object]) -> None:
+        """Until it is stored: on a full disk the blob waits, and its function is not called anew for that."""
+        while True:
+            try:
+                write()
+            except sqlite3.Error as error:
+                log.error("blob_receipt_not_stored", **_ids(key), problem=_words(error))
+                await asyncio.sleep(RECEIPT_RETRY_SECONDS)
+            else:
+                return
 
     def _failed(self, key: receipts.Key, error: str, threshold: int) -> None:
         attempts = self._receipts.attempts(key)
@@ -192,15 +211,18 @@ class BlobTriggers:
 
     def _put_aside(self, key: receipts.Key, error: str) -> None:
         self._receipts.put_aside(key, error=error)
-        log.error(
-            "blob_put_aside",
-            function=key.function,
-            container=key.container,
-            blob=key.blob,
-            etag=key.etag,
-            attempts=self._receipts.attempts(key),
-            error=error,
-        )
+        attempts = self._receipts.attempts(key)
+        log.error("blob_put_aside", **_ids(key), attempts=attempts, error=error)
+
+
+def _ids(key: receipts.Key) -> dict[str, str]:
+    return {"function": key.function, "container": key.container, "blob": key.blob, "etag": key.etag}
+
+
+def _words(error: Exception) -> str:
+    """An exception in one text that can be stored: half a surrogate pair has no UTF-8."""
+    text = f"{type(error).__name__}: {error}"[:ERROR_TEXT_LIMIT]
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _common_prefix(prefixes: Iterable[str]) -> str:

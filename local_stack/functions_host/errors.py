@@ -14,6 +14,7 @@
     - InvalidAppSettingError
     - PortTakenError
     - DatabaseTakenError
+    - DatabaseUnusableError
   + InvocationError
     - FunctionTimeoutError
     - FunctionAbortedError
@@ -111,6 +112,12 @@ class DatabaseTakenError(HostConfigurationError):
     """Another host uses the same database folder."""
 
     code = "database_taken"
+
+
+class DatabaseUnusableError(HostConfigurationError):
+    """The host cannot open its database."""
+
+    code = "database_unusable"
 
 
 class InvocationError(HostError):

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import signal
 import socket
+import sqlite3
 from collections.abc import Callable, Iterator
 from enum import StrEnum
 from typing import Any
@@ -49,7 +50,7 @@ class Server:
         """Serve until SIGTERM or SIGINT; false when a part of the host failed and ended it.
 
         `on_ready` is called once, when HTTP is answered and every trigger is taken. Raises
-        DatabaseTakenError.
+        DatabaseTakenError and DatabaseUnusableError.
         """
         supervisor = self._parts.services.supervisor
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -71,6 +72,8 @@ class Server:
             await self._parts.engine.start()
         except durable_errors.DatabaseInUseError as error:
             raise errors.DatabaseTakenError(str(error)) from error
+        except (OSError, sqlite3.Error) as error:
+            raise errors.DatabaseUnusableError(f"{error}.") from error
 
     async def _stop(self, web: uvicorn.Server, serving: asyncio.Task[None]) -> None:
         """Take no more triggers, finish what runs, stop the engine; HTTP last, since functions call back."""

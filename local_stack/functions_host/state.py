@@ -8,6 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from local_stack.functions_host import errors
 from local_stack.functions_host.durable.database import Moment
 
 _SCHEMA = """
@@ -64,7 +65,7 @@ class Database:
             self._connection.executemany(sql, rows)
             self._watch(point, Moment.BEFORE)
             self._connection.execute("COMMIT")
-        except sqlite3.Error:
+        except Exception:
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
             raise
@@ -77,12 +78,24 @@ class Database:
 def connect(path: Path, *, watch: CommitWatch | None = None) -> Database:
     """An open database with its tables. `watch` is called beside every commit; tests end the process there.
 
-    WAL with synchronous=NORMAL: what was written survives SIGKILL, though not a power cut.
+    WAL with synchronous=NORMAL: what was written survives SIGKILL, though not a power cut. Raises
+    DatabaseUnusableError: no such folder, no room, or another file.
     """
+    try:
+        return Database(_open(path), watch)
+    except (OSError, sqlite3.Error) as error:
+        raise errors.DatabaseUnusableError(f"{path}: {error}.") from error
+
+
+def _open(path: Path) -> sqlite3.Connection:
     path.parent.mkdir(parents=True, exist_ok=True)
     connection = sqlite3.connect(path, isolation_level=None)
-    connection.execute("PRAGMA journal_mode=WAL")
-    connection.execute("PRAGMA synchronous=NORMAL")
-    connection.execute("PRAGMA busy_timeout=5000")
-    connection.executescript(_SCHEMA)
-    return Database(connection, watch)
+    try:
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=NORMAL")
+        connection.execute("PRAGMA busy_timeout=5000")
+        connection.executescript(_SCHEMA)
+    except sqlite3.Error:
+        connection.close()
+        raise
+    return connection

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sqlite3
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -96,7 +97,12 @@ class _Timer:
     def _remember(self, due: datetime) -> None:
         if self._is_monitored(datetime.now(UTC)):
             status = timer_schedules.Status(last=self._last, next=due, updated=datetime.now(UTC))
-            self._statuses.put(self._function.name, self._text, status)
+            try:
+                self._statuses.put(self._function.name, self._text, status)
+            except sqlite3.Error as error:
+                # A full disk, say: the timer goes on, and a missed time may go unnoticed after a restart.
+                problem = f"{type(error).__name__}: {error}"
+                log.error("timer_not_noted", function=self._function.name, problem=problem)
 
     async def _fire(self, *, is_past_due: bool) -> None:
         began = datetime.now(UTC)

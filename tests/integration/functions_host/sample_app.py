@@ -40,6 +40,10 @@ class Folder:
     def notes(self) -> Notes:
         return Notes(path=self.path / "notes.jsonl")
 
+    def release(self, name: str) -> None:
+        """Lets end what the sample app holds under that name."""
+        self.notes.path.with_name(f"release {name}").touch()
+
     def settings(self, **more: str) -> dict[str, str]:
         """Quick polls and retries; `more` goes on top."""
         return {

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+import http.server
+import sqlite3
+import threading
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from azure.storage.blob import BlobServiceClient
 
+from local_stack.functions_host import receipts
 from tests.integration import azurite_process
 from tests.integration.functions_host import host_process, sample_app
 
@@ -69,6 +75,65 @@ def test_failing_blob_is_tried_five_times_then_put_aside_for_good(
         put(blobs, sample_app.DROPS, "good.wav", b"x")
         wait_for(lambda: "drop-folder/good.wav" in names(folder))
     assert names(folder).count("drop-folder/bad.wav") == 5
+
+
+def test_failure_whose_words_have_no_utf_8_is_put_aside_like_any_other(
+    folder: sample_app.Folder, blobs: BlobServiceClient
+) -> None:
+    put(blobs, sample_app.DROPS, "bad half.wav", b"x")
+    with host_process.running_host(folder.settings()) as host:
+        wait_for(lambda: host.counts()["put_aside_blobs"])
+        (aside,) = host.counts()["put_aside_blobs"]
+        assert (aside["attempts"], aside["error"]) == (5, r"ValueError: this blob always fails \ud83d")
+
+
+@contextlib.contextmanager
+def host_database(folder: sample_app.Folder) -> Iterator[sqlite3.Connection]:
+    file = folder.path / "database" / "host.sqlite"
+    with contextlib.closing(sqlite3.connect(file, timeout=10, isolation_level=None)) as connection:
+        yield connection
+
+
+def test_full_disk_holds_a_blob_up_and_its_function_is_not_called_again_for_it(
+    folder: sample_app.Folder, blobs: BlobServiceClient
+) -> None:
+    def states() -> list[Any]:
+        return database.execute("SELECT blob, state, attempts FROM blob_receipts").fetchall()
+
+    with host_process.running_host(folder.settings()) as host, host_database(folder) as database:
+        database.execute(
+            "CREATE TRIGGER full BEFORE INSERT ON blob_receipts WHEN new.state = 'done'"
+            " BEGIN SELECT RAISE(ABORT, 'disk is full'); END"
+        )
+        put(blobs, sample_app.DROPS, "a.wav", b"x")
+        (event,) = wait_for(lambda: host.events("blob_receipt_not_stored"))[:1]
+        assert (event["blob"], "disk is full" in event["problem"]) == ("a.wav", True)
+        assert states() == [("a.wav", receipts.State.PENDING, 1)]
+        database.execute("DROP TRIGGER full")
+        wait_for(lambda: states() == [("a.wav", receipts.State.DONE, 1)])
+    assert names(folder) == ["drop-folder/a.wav"]
+
+
+class EmptyAnswers(http.server.BaseHTTPRequestHandler):
+    """A service that says 200 to everything, and nothing else."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def test_answer_that_is_no_listing_ends_no_host(folder: sample_app.Folder) -> None:
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), EmptyAnswers) as server:
+        threading.Thread(target=server.serve_forever).start()
+        here = f"BlobEndpoint=http://127.0.0.1:{server.server_port}/a;AccountName=a;AccountKey=YQ=="
+        with host_process.running_host(folder.settings(STORAGE=here)) as host:
+            wait_for(lambda: len(host.events("blob_container_not_listed")) == 2, what="both containers")
+            assert host.terminate() == 0
+        server.shutdown()
 
 
 def kill_host_with_blob_in_hand(

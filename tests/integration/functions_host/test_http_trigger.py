@@ -14,10 +14,14 @@ from tests.integration.functions_host import host_process, sample_app
 
 
 @pytest.fixture(scope="module")
-def host(
+def folder(
     azurite: azurite_process.AzuriteProcess, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[host_process.HostProcess]:
-    folder = sample_app.Folder(path=tmp_path_factory.mktemp("host"), azurite=azurite)
+) -> sample_app.Folder:
+    return sample_app.Folder(path=tmp_path_factory.mktemp("host"), azurite=azurite)
+
+
+@pytest.fixture(scope="module")
+def host(folder: sample_app.Folder) -> Iterator[host_process.HostProcess]:
     limits = {"FUNCTIONS_REQUEST_BODY_SIZE_LIMIT": "1000", "FUNCTIONS_HOST_RESPONSE_LIMIT_SECONDS": "1"}
     with host_process.running_host(folder.settings(**limits)) as running:
         yield running
@@ -100,14 +104,14 @@ def test_path_that_is_not_utf8_is_refused(client: httpx.Client) -> None:
 
 
 def test_late_answer_is_cut_while_the_function_goes_on(
-    client: httpx.Client, host: host_process.HostProcess
+    client: httpx.Client, host: host_process.HostProcess, folder: sample_app.Folder
 ) -> None:
-    answer = client.get("/slow/1.4")
+    answer = client.get("/held/late")
     assert (answer.status_code, answer.json()) == (504, {"error": {"code": "response_timed_out"}})
-    before = host.counts()["functions"]["slow"]
-    assert (before["in_flight"], before["failures"]) == (1, 0)
-    host_process.wait_for(lambda: host.counts()["functions"]["slow"]["in_flight"] == 0)
-    assert host.counts()["functions"]["slow"]["failures"] == 0
+    assert host.counts()["functions"]["held"]["in_flight"] == 1
+    folder.release("late")
+    host_process.wait_for(lambda: host.counts()["functions"]["held"]["in_flight"] == 0)
+    assert host.counts()["functions"]["held"]["failures"] == 0
 
 
 def test_function_over_its_timeout_fails_and_is_counted(

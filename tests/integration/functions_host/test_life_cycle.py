@@ -76,6 +76,19 @@ def test_taken_port_and_taken_database_are_refused(folder: sample_app.Folder) ->
     assert (ended.returncode, "(database_taken)" in ended.stderr) == (2, True)
 
 
+@pytest.mark.parametrize("file", ["host.sqlite", "durable.sqlite"])
+def test_database_that_cannot_be_opened_ends_with_2_and_one_sentence(
+    folder: sample_app.Folder, file: str
+) -> None:
+    database = folder.path / "database" / file
+    database.parent.mkdir()
+    database.write_bytes(b"something else " * 1000)
+    ended = start_and_end(host_process.SAMPLE_APP, folder.settings(), "--port", "0")
+    assert ended.returncode == 2
+    assert "file is not a database. (database_unusable)" in ended.stderr.splitlines()[-1]
+    assert "Traceback" not in ended.stderr
+
+
 def test_sigterm_answers_the_request_in_hand_and_refuses_the_next(folder: sample_app.Folder) -> None:
     unlimited = {"AzureFunctionsJobHost__functionTimeout": "-1"}
     with (
@@ -84,12 +97,13 @@ def test_sigterm_answers_the_request_in_hand_and_refuses_the_next(folder: sample
         httpx.Client(base_url=host.base_url, timeout=20) as client,
     ):
         assert client.get("/x").status_code == 404
-        slow = threads.submit(httpx.get, f"{host.base_url}/slow/2", timeout=20)
-        wait_for(lambda: host.counts()["functions"]["slow"]["in_flight"] == 1)
+        held = threads.submit(httpx.get, f"{host.base_url}/held/request", timeout=40)
+        wait_for(lambda: host.counts()["functions"]["held"]["in_flight"] == 1)
         ending = threads.submit(host.terminate)
         wait_for(lambda: client.get("/admin/host/status").json()["state"] == "Stopping")
         assert client.get("/x").status_code == 503
-        assert slow.result().text == "slept"
+        folder.release("request")
+        assert held.result().text == "released"
         assert ending.result() == 0
         assert not [line for line in host.log_lines if "Unclosed" in line or "Traceback" in line]
 
