@@ -116,6 +116,8 @@ class Database:
         self._write_connection = self._connect()
         self._write_connection.executescript(_SCHEMA)
         self._read_connection = self._connect()
+        # What a query wrote would be committed where nobody is told of it.
+        self._read_connection.execute("PRAGMA query_only=ON")
         self._is_open = True
         self._writer.start()
 

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from azure.storage.blob import ContainerClient
 
+from local_stack import free_ports
 from local_stack.functions_host import receipts, state
 from local_stack.functions_host.durable.database import Moment
 from tests.integration import azurite_process
@@ -26,7 +27,7 @@ pytestmark = pytest.mark.acceptance_long
 
 PATIENCE_SECONDS = 30.0
 FAILURE = "ValueError: this blob always fails"
-GOOD, BAD = "good.wav", "bad.wav"
+GOOD, BAD, NEW = "good.wav", "bad.wav", "new.wav"
 
 
 @dataclass(kw_only=True)
@@ -41,7 +42,12 @@ class Scene:
         self.drops.upload_blob(name, b"x", overwrite=True)
 
     def calls(self) -> int:
-        return len(self.folder.notes.of("dropped"))
+        return sum(NEW not in note["name"] for note in self.folder.notes.of("dropped"))
+
+    async def looks_again(self) -> None:
+        """Until the next host has listed the container: it calls for a blob that is new there."""
+        self.put(NEW)
+        await self.until(lambda: any(NEW in note["name"] for note in self.folder.notes.of("dropped")))
 
     def rows(self, sql: str) -> list[Any]:
         file = self.folder.path / "database" / "host.sqlite"
@@ -93,12 +99,14 @@ async def five_attempts_in_all(scene: Scene) -> None:
 async def done_is_not_done_again(scene: Scene) -> None:
     calls = 1 if scene.is_after else 2
     await scene.until(lambda: scene.receipts() == [(receipts.State.DONE, calls, None)])
+    await scene.looks_again()
     assert scene.calls() == calls
 
 
 async def aside_for_its_reason(scene: Scene) -> None:
     error = FAILURE if scene.is_after else "the host ended during the last attempt"
     await scene.until(lambda: scene.receipts() == [(receipts.State.PUT_ASIDE, 5, error)])
+    await scene.looks_again()
     assert scene.calls() == 5
 
 
@@ -179,7 +187,7 @@ async def _kill_beside(
     settings = json.dumps(folder.settings(DROP_CONTAINER=drops.container_name))
 
     def start(*doom: str) -> int:
-        root, port = str(host_process.SAMPLE_APP), str(azurite_process.free_port())
+        root, port = str(host_process.SAMPLE_APP), str(free_ports.free_port())
         return children.start("tests.integration.crash_points.doomed_host", settings, root, port, *doom)
 
     pid = start(point, moment)
