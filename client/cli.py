@@ -1,7 +1,8 @@
 """The `speechflow` command.
 
 With --json, standard output carries JSON and nothing else; progress and messages go to standard error.
-Exit status: 0 done (of `submit --wait`, `results`, `watch`: every job completed), 1 failed, 2 wrong usage.
+Exit status: 0 done (of `submit --wait`, `results`, `watch`: every job completed), 1 failed, 2 wrong usage,
+130 stopped with Ctrl-C.
 """
 
 from __future__ import annotations
@@ -14,7 +15,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
-import pydantic
 import typer
 from rich import console
 
@@ -24,6 +24,7 @@ from contracts import api, jobs
 FAILED = 1
 USAGE = 2
 INTERRUPTED = 130
+_WRONG_USAGE = (errors.InvalidRequestError, errors.InvalidValueError, errors.FileUnreadableError)
 
 app = typer.Typer(
     name="speechflow",
@@ -84,20 +85,20 @@ def submit(  # noqa: PLR0913 (a command's arguments are its options)
         workflow=workflow, source_language=source_language, target_language=target_language
     )
     statuses = [0]
-    with _talking(url, as_json=as_json) as speech, progress.on(standard_error) as shown:
-        placed = [orders.of_file(wanted, file, shown) for file in files or ()]
+    with _talking(url, as_json=as_json) as speech:
+        placed = [orders.of_file(wanted, file) for file in files or ()]
         submitted: list[api.JobView] = []
         for order in placed or [orders.of_text(wanted, source_job, transcript)]:
             with _noting(statuses, as_json=as_json):
-                view = order(speech)
+                with progress.on(standard_error) as shown:
+                    view = order(speech, shown)
                 submitted.append(view)
                 if not wait:
                     _print_view(view, as_json=as_json)
         for view in submitted if wait else ():
             with _noting(statuses, as_json=as_json):
-                ended = speech.wait(view.job_id, timeout_seconds=timeout_seconds, on_view=shown.job)
-                succeeded = _print_outcome(outcome.fetch(speech, ended), as_json=as_json)
-                statuses.append(0 if succeeded else FAILED)
+                ended = _follow(speech, view.job_id, timeout_seconds=timeout_seconds)
+                statuses.append(0 if _print_outcome(ended, as_json=as_json) else FAILED)
     raise typer.Exit(max(statuses))
 
 
@@ -183,9 +184,8 @@ def watch(
     job_id: JobId, *, timeout_seconds: Timeout = 24 * 3600.0, as_json: AsJson = False, url: Url = None
 ) -> None:
     """Follow a job to its end and print its results."""
-    with _talking(url, as_json=as_json) as speech, progress.on(standard_error) as shown:
-        view = speech.wait(job_id, timeout_seconds=timeout_seconds, on_view=shown.job)
-        succeeded = _print_outcome(outcome.fetch(speech, view), as_json=as_json)
+    with _talking(url, as_json=as_json) as speech:
+        succeeded = _print_outcome(_follow(speech, job_id, timeout_seconds=timeout_seconds), as_json=as_json)
     _exit_unless(succeeded)
 
 
@@ -203,13 +203,19 @@ def _talking(url: str | None, *, as_json: bool) -> Iterator[speech_flow.SpeechFl
             yield speech
     except errors.SpeechFlowError as error:
         raise typer.Exit(_tell(error, as_json=as_json)) from error
-    except pydantic.ValidationError as error:
-        wrong = "; ".join(f"{fault['loc'][-1]}: {fault['msg']}" for fault in error.errors())
-        _tell(errors.SpeechFlowError(wrong), as_json=as_json)
-        raise typer.Exit(USAGE) from error
     except KeyboardInterrupt:
         standard_error.print("Stopped watching; jobs that were started go on: speechflow jobs")
         raise typer.Exit(INTERRUPTED) from None
+
+
+def _follow(speech: speech_flow.SpeechFlow, job_id: str, *, timeout_seconds: float) -> outcome.Outcome:
+    """What the job came to, once it has ended.
+
+    Bars are on the screen only until then: on a terminal they draw themselves over whatever else is printed.
+    """
+    with progress.on(standard_error) as shown:
+        view = speech.wait(job_id, timeout_seconds=timeout_seconds, on_view=shown.job)
+    return outcome.fetch(speech, view)
 
 
 @contextlib.contextmanager
@@ -231,7 +237,7 @@ def _tell(error: errors.SpeechFlowError, *, as_json: bool) -> int:
     standard_error.print(str(error), markup=False, highlight=False, soft_wrap=True)
     if as_json:
         _print_json({"error": {"code": error.code, "message": str(error)}, "job_id": error.job_id})
-    return USAGE if isinstance(error, errors.InvalidRequestError | errors.FileUnreadableError) else FAILED
+    return USAGE if isinstance(error, _WRONG_USAGE) else FAILED
 
 
 def _print_view(view: api.JobView, *, as_json: bool) -> None:

@@ -31,7 +31,7 @@ class Connection:
         transport: httpx.BaseTransport | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self.base_url = base_url.rstrip("/")
+        self.base_url = _checked(base_url).rstrip("/")
         self.policy = policy or retries.RetryPolicy()
         self._sleep = sleep
         # A proxy meant for the outside world cannot reach this machine's own addresses.
@@ -65,7 +65,7 @@ class Connection:
 
         Raises ServerUnreachableError, ServerBusyError, RequestRefusedError or UnexpectedAnswerError.
         """
-        response = self._send(method, path, body=body, query=query)
+        response = self._send(method, path, body=body, query=query, job_id=job_id)
         if not response.is_success:
             raise self._failure(response, job_id=job_id)
         try:
@@ -79,14 +79,18 @@ class Connection:
 
     def tell(self, method: str, path: str, *, job_id: str) -> None:
         """Send a request whose answer is not needed. Raises as `ask` does."""
-        response = self._send(method, path, body=None, query=None)
+        response = self._send(method, path, body=None, query=None, job_id=job_id)
         if not response.is_success:
             raise self._failure(response, job_id=job_id)
 
     def retrying(
-        self, attempt: Callable[[], httpx.Response], *, again: tuple[type[httpx.TransportError], ...]
+        self,
+        attempt: Callable[[], httpx.Response],
+        *,
+        again: tuple[type[httpx.TransportError], ...],
+        busy: frozenset[int] = retries.BUSY_STATUSES,
     ) -> httpx.Response:
-        """The first answer that is not 'busy', or the last one; transport errors in `again` count as busy.
+        """The first answer that is not in `busy`, or the last one; transport errors in `again` count as busy.
 
         Raises the last transport error.
         """
@@ -97,7 +101,7 @@ class Connection:
             except again:
                 self._sleep(planned_seconds)
                 continue
-            if response.status_code not in retries.BUSY_STATUSES:
+            if response.status_code not in busy:
                 return response
             self._sleep(self.policy.pause(planned_seconds, response))
         return attempt()
@@ -109,6 +113,7 @@ class Connection:
         *,
         body: pydantic.BaseModel | None,
         query: Mapping[str, str | int] | None,
+        job_id: str | None,
     ) -> httpx.Response:
         content = None if body is None else body.model_dump_json(exclude_none=True)
         headers = {"accept": "application/json, application/problem+json"}
@@ -125,7 +130,7 @@ class Connection:
         try:
             return self.retrying(attempt, again=again)
         except httpx.TransportError as error:
-            raise errors.ServerUnreachableError(self.base_url) from error
+            raise errors.ServerUnreachableError(self.base_url, job_id=job_id) from error
 
     def _failure(self, response: httpx.Response, *, job_id: str | None) -> errors.SpeechFlowError:
         try:
@@ -144,6 +149,17 @@ class Connection:
 
 
 _NEVER_ARRIVED: tuple[type[httpx.TransportError], ...] = (httpx.ConnectError, httpx.ConnectTimeout)
+
+
+def _checked(url: str) -> str:
+    """The address as given. Raises InvalidValueError when no server can have it."""
+    try:
+        known = httpx.URL(url)
+    except httpx.InvalidURL as error:
+        raise errors.InvalidValueError(f"{url} is not an address: {error}.") from error
+    if known.scheme not in ("http", "https") or not known.host:
+        raise errors.InvalidValueError(f"{url} is not the address of a server: write it as http://HOST:PORT.")
+    return url
 
 
 def is_loopback(url: str) -> bool:

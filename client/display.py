@@ -38,6 +38,8 @@ def job_table(views: Iterable[api.JobView]) -> table.Table:
 
 def show_job(output: console.Console, view: api.JobView) -> None:
     output.print(_status_line(view))
+    if view.error:
+        output.print(_plain(f"Why: {view.error.message}", style="red"))
     grid = table.Table(box=None, pad_edge=False)
     for heading in ("step", "status", "attempt", "seconds", "audio", "note"):
         grid.add_column(heading)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import httpx
 
-from client import connection, errors
+from client import connection, errors, retries
 from contracts import api
 
 
@@ -38,7 +38,11 @@ def _plain(name: str) -> str:
 
 def _save(server: connection.Connection, url: str, path: Path, *, job_id: str) -> Path:
     try:
-        response = server.retrying(lambda: server.http.get(url), again=(httpx.TransportError,))
+        response = server.retrying(
+            lambda: server.http.get(url),
+            again=(httpx.TransportError,),
+            busy=retries.STORAGE_BUSY_STATUSES,
+        )
         response.raise_for_status()
     except httpx.HTTPError as error:
         raise errors.DownloadFailedError(

@@ -11,6 +11,7 @@
   + UploadFailedError
   + DownloadFailedError
   + FileUnreadableError
+  + InvalidValueError
   + WaitTimedOutError
 """
 
@@ -39,10 +40,11 @@ class ServerUnreachableError(SpeechFlowError):
     code = "server_unreachable"
     retryable = True
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, job_id: str | None = None) -> None:
         super().__init__(
             f"Speech Flow does not answer at {url}: "
-            "start it with `make up`, or name another server with --url."
+            "start it with `make up`, or name another server with --url.",
+            job_id=job_id,
         )
         self.url = url
 
@@ -101,6 +103,12 @@ class FileUnreadableError(SpeechFlowError):
     def __init__(self, path: Path, reason: str) -> None:
         super().__init__(f"{path} cannot be read: {reason}.")
         self.path = path
+
+
+class InvalidValueError(SpeechFlowError):
+    """Something that was given cannot be sent as it is."""
+
+    code = "invalid_value"
 
 
 class WaitTimedOutError(SpeechFlowError):

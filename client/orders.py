@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from client import progress, speech_flow, texts
+from client import progress, speech_flow, texts, uploads
 from contracts import api, jobs
 
 
@@ -19,14 +19,14 @@ class Wanted:
     target_language: str
 
 
-Order = Callable[[speech_flow.SpeechFlow], api.JobView]
+Order = Callable[[speech_flow.SpeechFlow, progress.Progress], api.JobView]
 
 
-def of_file(wanted: Wanted, file: Path, shown: progress.Progress) -> Order:
+def of_file(wanted: Wanted, file: Path) -> Order:
     """Uploads the recording."""
 
-    def order(speech: speech_flow.SpeechFlow) -> api.JobView:
-        shown.uploading(file.name, file.stat().st_size)
+    def order(speech: speech_flow.SpeechFlow, shown: progress.Progress) -> api.JobView:
+        shown.uploading(file.name, uploads.size_bytes(file))
         return speech.submit(
             file,
             workflow=wanted.workflow,
@@ -41,7 +41,7 @@ def of_file(wanted: Wanted, file: Path, shown: progress.Progress) -> Order:
 def of_text(wanted: Wanted, source_job: str | None, transcript: Path | None) -> Order:
     """Names a job, or sends a transcript; nothing is uploaded."""
 
-    def order(speech: speech_flow.SpeechFlow) -> api.JobView:
+    def order(speech: speech_flow.SpeechFlow, _shown: progress.Progress) -> api.JobView:
         return speech.submit_text(
             workflow=wanted.workflow,
             source_language=wanted.source_language,

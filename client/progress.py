@@ -37,11 +37,14 @@ class Bars:
 
     def __init__(self, standard_error: console.Console) -> None:
         self._progress = progress.Progress(
-            progress.TextColumn("{task.description}"),
+            # File names are no markup, whatever brackets they hold.
+            progress.TextColumn("{task.description}", markup=False),
             progress.BarColumn(),
             progress.TextColumn("{task.fields[amount]}"),
             progress.TimeElapsedColumn(),
             console=standard_error,
+            # It may be a pipe that waits for the results.
+            redirect_stdout=False,
         )
         self._upload: progress.TaskID | None = None
         self._upload_bytes = 0

@@ -31,6 +31,9 @@ class RetryPolicy:
 
 BUSY_STATUSES = frozenset({429, 502, 503, 504})
 
+STORAGE_BUSY_STATUSES = BUSY_STATUSES | {408, 500}
+"""Blob Storage answers 500 when an operation took too long; what is sent to it may be sent twice."""
+
 
 def retry_after_seconds(response: httpx.Response) -> float | None:
     """The header as seconds from now, be it a number or a date (RFC 9110, 10.2.3); None without one."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
@@ -11,6 +12,7 @@ from typing import Self
 from urllib import parse
 
 import httpx
+import pydantic
 
 from client import connection, downloads, errors, retries, texts, uploads
 from contracts import api, jobs
@@ -63,15 +65,16 @@ class SpeechFlow:
         on_bytes: uploads.OnBytes = uploads.ignore,
     ) -> api.JobView:
         """Make a job for the file, upload it and start it; the job as it stands then."""
-        submission = api.JobSubmission(
-            workflow=workflow,
-            file_name=path.name,
-            source_language=source_language,
-            target_language=target_language,
-            size_bytes=_size_bytes(path),
-            priority=priority,
-            metadata=dict(metadata or {}),
-        )
+        with _valid():
+            submission = api.JobSubmission(
+                workflow=workflow,
+                file_name=path.name,
+                source_language=source_language,
+                target_language=target_language,
+                size_bytes=uploads.size_bytes(path),
+                priority=priority,
+                metadata=dict(metadata or {}),
+            )
         created = self.create(submission)
         uploads.upload(self._server, path, created, on_bytes=on_bytes)
         self.start(created.job_id)
@@ -90,16 +93,17 @@ class SpeechFlow:
         file_name: str | None = None,
     ) -> api.JobView:
         """Make a job of another job's transcript, or of one that is at hand; it begins by itself."""
-        submission = api.JobSubmission(
-            workflow=workflow,
-            file_name=file_name,
-            source_language=source_language,
-            target_language=target_language,
-            priority=priority,
-            metadata=dict(metadata or {}),
-            source_job_id=source_job_id,
-            transcript=transcript,
-        )
+        with _valid():
+            submission = api.JobSubmission(
+                workflow=workflow,
+                file_name=file_name,
+                source_language=source_language,
+                target_language=target_language,
+                priority=priority,
+                metadata=dict(metadata or {}),
+                source_job_id=source_job_id,
+                transcript=transcript,
+            )
         queued = self._server.ask(api.JobQueued, "POST", "/jobs", body=submission)
         return self.get(queued.job_id)
 
@@ -158,11 +162,12 @@ class SpeechFlow:
     ) -> api.JobView:
         """The job once it has ended, however it ended.
 
-        `on_view` sees every view on the way. A server that is away is waited for up to `outage_seconds`.
+        `on_view` sees every view on the way. A server that is away is waited for up to `outage_seconds`, but
+        no longer than for the job.
         Raises WaitTimedOutError.
         """
         deadline = time.monotonic() + timeout_seconds
-        for view in self._views(job_id, outage_seconds=outage_seconds):
+        for view in self._views(job_id, outage_seconds=min(outage_seconds, timeout_seconds)):
             on_view(view)
             if view.status in jobs.TERMINAL:
                 return view
@@ -198,11 +203,11 @@ def _path(job_id: str) -> str:
     return f"/jobs/{parse.quote(job_id, safe='')}"
 
 
-def _size_bytes(path: Path) -> int:
+@contextlib.contextmanager
+def _valid() -> Iterator[None]:
+    """Raises InvalidValueError where the body makes something that the contract does not allow."""
     try:
-        size_bytes = path.stat().st_size
-    except OSError as error:
-        raise errors.FileUnreadableError(path, error.strerror or str(error)) from error
-    if not path.is_file():
-        raise errors.FileUnreadableError(path, "it is not a file")
-    return size_bytes
+        yield
+    except pydantic.ValidationError as error:
+        wrong = "; ".join(f"{fault['loc'][-1]}: {fault['msg']}" for fault in error.errors())
+        raise errors.InvalidValueError(wrong) from error

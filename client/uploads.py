@@ -10,7 +10,7 @@ from xml.etree import ElementTree as Xml
 
 import httpx
 
-from client import connection, errors
+from client import connection, errors, retries
 from contracts import api
 
 OnBytes = Callable[[int], None]
@@ -45,15 +45,26 @@ def upload(
     Raises FileUnreadableError or UploadFailedError.
     """
     uploading = _Upload(server=server, created=created, on_bytes=on_bytes)
+    size = size_bytes(path)
     try:
-        size_bytes = path.stat().st_size
         with path.open("rb") as source:
-            if size_bytes <= single_put_bytes:
-                uploading.single(source, size_bytes)
+            if size <= single_put_bytes:
+                uploading.single(source, size)
             else:
-                uploading.blocks(source, max(block_bytes, -(-size_bytes // MOST_BLOCKS)))
+                uploading.blocks(source, max(block_bytes, -(-size // MOST_BLOCKS)))
     except OSError as error:
         raise errors.FileUnreadableError(path, error.strerror or str(error)) from error
+
+
+def size_bytes(path: Path) -> int:
+    """The file's size. Raises FileUnreadableError."""
+    try:
+        size = path.stat().st_size
+    except OSError as error:
+        raise errors.FileUnreadableError(path, error.strerror or str(error)) from error
+    if not path.is_file():
+        raise errors.FileUnreadableError(path, "it is not a file")
+    return size
 
 
 class _Upload:
@@ -108,7 +119,10 @@ class _Upload:
 
     def _counted(self, source: BinaryIO, offset: int, limit: int) -> Iterator[bytes]:
         sent = 0
-        while sent < limit and (piece := source.read(min(READ_BYTES, limit - sent))):
+        while sent < limit:
+            piece = source.read(min(READ_BYTES, limit - sent))
+            if not piece:
+                raise OSError(f"it became shorter while it was sent: {sent} of {limit} bytes are there")
             yield piece
             sent += len(piece)
             self._on_bytes(offset + sent)
@@ -122,7 +136,9 @@ class _Upload:
             return attempt()
 
         try:
-            response = self._server.retrying(counted, again=(httpx.TransportError,))
+            response = self._server.retrying(
+                counted, again=(httpx.TransportError,), busy=retries.STORAGE_BUSY_STATUSES
+            )
         except httpx.TransportError as error:
             raise self._failed(f"storage does not answer ({type(error).__name__})") from error
         # An earlier attempt may have arrived although its answer did not.

@@ -36,6 +36,13 @@ def test_bars_move_in_seconds_of_audio() -> None:
     assert "4 of 8 s of audio" in output.getvalue()
 
 
+def test_brackets_in_a_file_name_are_no_markup() -> None:
+    output = io.StringIO()
+    with progress.Bars(console.Console(file=output, force_terminal=True, width=120)) as bars:
+        bars.uploading("talk [draft] [/final].wav", 1024**2)
+    assert "talk [draft] [/final].wav: upload" in output.getvalue()
+
+
 def test_steps_side_by_side_are_both_named() -> None:
     both = (answers.step(steps.Step.TRANSLATE), answers.step(steps.Step.SUMMARIZE))
     assert progress.doing(answers.view(jobs.JobStatus.PROCESSING, shown_steps=both)) == "translate, summarize"

@@ -126,6 +126,23 @@ def test_wait_gives_up_on_a_server_that_stays_away() -> None:
         answers.speech_flow(server).wait("job-1", outage_seconds=0.0)
 
 
+def test_wait_is_no_longer_for_an_absent_server_than_for_the_job() -> None:
+    def server(request: httpx.Request) -> httpx.Response:
+        raise httpx.ConnectError("refused", request=request)
+
+    with pytest.raises(client_errors.ServerUnreachableError) as caught:
+        answers.speech_flow(server).wait("job-1", timeout_seconds=0.0)
+    assert caught.value.job_id == "job-1"
+
+
+def test_value_that_cannot_be_sent_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "talk.wav"
+    path.touch()
+    speech = answers.speech_flow(lambda _: httpx.Response(500))
+    with pytest.raises(client_errors.InvalidValueError, match="speaker"):
+        speech.submit(path, metadata={"speaker": 7})  # type: ignore[dict-item]
+
+
 def test_wait_that_times_out_says_that_the_job_goes_on() -> None:
     speech = answers.speech_flow(lambda _: answers.ok(answers.view(jobs.JobStatus.PROCESSING)))
     with pytest.raises(client_errors.WaitTimedOutError, match="it goes on: speechflow watch job-1"):

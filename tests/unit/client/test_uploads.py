@@ -85,6 +85,26 @@ def test_blob_that_an_earlier_attempt_wrote_counts_as_uploaded(recording: Path) 
     assert next(replies, None) is None
 
 
+@pytest.mark.parametrize("status", [408, 500])
+def test_storage_that_was_too_slow_is_asked_again(recording: Path, status: int) -> None:
+    replies = iter([httpx.Response(status), httpx.Response(201)])
+    uploads.upload(_server(lambda _: next(replies)), recording, answers.created())
+    assert next(replies, None) is None
+
+
+def test_file_that_becomes_shorter_meanwhile_is_named(recording: Path) -> None:
+    def storage(request: httpx.Request) -> httpx.Response:
+        request.read()
+        return httpx.Response(201)
+
+    def shorten(_sent_bytes: int) -> None:
+        recording.write_bytes(b"")
+
+    recording.write_bytes(b"0" * (uploads.READ_BYTES + 1))
+    with pytest.raises(errors.FileUnreadableError, match="shorter while it was sent"):
+        uploads.upload(_server(storage), recording, answers.created(), on_bytes=shorten)
+
+
 def test_refused_upload_names_the_job_and_what_to_do(recording: Path) -> None:
     refusal = httpx.Response(403, headers={"x-ms-error-code": "AuthenticationFailed"})
     with pytest.raises(
