@@ -1,11 +1,18 @@
-"""Which tests share a process when several run the suite side by side."""
+"""What holds for all tests: which share a process when several run side by side, and that none is timed."""
 
 from __future__ import annotations
 
 from typing import Any
 
+import hypothesis
 import pytest
 from xdist.scheduler import LoadScopeScheduling
+
+# By default an example that takes more than 0.2 s fails its test: a busy machine would fail any of them.
+hypothesis.settings.register_profile(
+    "untimed", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("untimed")
 
 
 class ModulesTogether(LoadScopeScheduling):  # type: ignore[misc] # published without types

@@ -72,7 +72,7 @@ def test_command_migrates_the_database_of_the_settings(
 
 def test_store_outlives_a_killed_server(tmp_path: Path) -> None:
     with postgres_process.running_postgres(tmp_path) as server:
-        store = postgres.connect(given.store_settings(server.url(), database_retry_seconds=20))
+        store = postgres.connect(given.store_settings(server.url(), database_retry_seconds=60))
         store.migrate()
         before = store.create(given.new_job())
         server.kill()
@@ -80,7 +80,7 @@ def test_store_outlives_a_killed_server(tmp_path: Path) -> None:
         waiting = threading.Thread(target=lambda: found.append(store.find(before.job_id)))
         waiting.start()
         with postgres_process.running_postgres(tmp_path, server.port):
-            waiting.join(30)
+            waiting.join(90)
             assert found == [before]
             assert store.queue(job_id=before.job_id, source=given.SOURCE)
         store.close()

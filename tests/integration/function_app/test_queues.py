@@ -72,7 +72,7 @@ def taken(broker: broker_process.BrokerProcess, queue: str, count: int) -> list[
         client.get_queue_receiver(queue) as receiver,
     ):
         while batch := receiver.receive_messages(
-            max_message_count=10, max_wait_time=2 if len(found) < count else 1
+            max_message_count=10, max_wait_time=30 if len(found) < count else 1
         ):
             for message in batch:
                 receiver.complete_message(message)

@@ -81,7 +81,8 @@ def folder(api: api_fixtures.Api) -> Folder:
 async def test_file_is_left_alone_until_it_has_been_still(folder: Folder) -> None:
     folder.drop("meeting.mp3")
     pause = await folder.wait(1)
-    assert pause == pytest.approx(4, abs=0.5)
+    assert pause is not None
+    assert 0 < pause <= 4
     assert folder.jobs() == []
     assert await folder.wait(5) is None
     (job,) = folder.jobs()
