@@ -10,8 +10,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import huggingface_hub
 import pytest
+from huggingface_hub import constants
 
 from contracts.params import TranscriptionEngine
 from gpu_worker import errors, models
@@ -56,7 +56,7 @@ def silent_address() -> Iterator[str]:
 
 
 def _use(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
-    monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", address)
+    monkeypatch.setattr(constants, "ENDPOINT", address)
 
 
 def test_a_model_of_the_hub_is_pinned_to_its_commit_without_a_download(
@@ -83,7 +83,8 @@ def test_a_silent_hub_is_given_up_in_time(
     _use(monkeypatch, silent_address)
     started = time.monotonic()
     found = models.resolve("auto", has_gpu=False, cache=tmp_path, hub_timeout_seconds=0.5)
-    assert time.monotonic() - started < 3
+    # Far less than the client's own limit of 10 s, far more than a busy machine takes to import it.
+    assert time.monotonic() - started < 8
     assert found.engine is TranscriptionEngine.POCKETSPHINX
 
 

@@ -283,6 +283,7 @@ async def test_work_that_hangs_is_given_up_when_nobody_waits_any_more(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("worker_kit.attempts.SPARE_SECONDS", 0.05)
+    monkeypatch.setattr("worker_kit.clocks.seconds_left", lambda *_: 0.05)
     ended = threading.Event()
 
     def work(_request: messages.StepRequest, _context: StepContext) -> contract.Contract:
@@ -290,8 +291,7 @@ async def test_work_that_hangs_is_given_up_when_nobody_waits_any_more(
         return builders.plan()
 
     bench.handler = builders.ScriptedHandler(work)
-    request = builders.request(expires_at=datetime.now(UTC) + timedelta(seconds=0.2))
-    verdict = await asyncio.wait_for(bench.run(builders.body(request)), 5)
+    verdict = await asyncio.wait_for(bench.run(builders.body(builders.request())), 5)
     ended.set()
     outcome = bench.outcome()
     assert verdict.settlement is Settlement.COMPLETE

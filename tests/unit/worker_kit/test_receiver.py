@@ -168,20 +168,26 @@ async def test_nothing_is_received_beside_a_message_that_runs_alone(loops: Loops
     await waiting.until(lambda: loop.queue.completed == ["suspect", "later"])
 
 
+@pytest.fixture
+def eager_renewals(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Locks are long, so that no slow machine loses one, and renewed often."""
+    monkeypatch.setattr("worker_kit.lock.LONGEST_WAIT_SECONDS", 0.05)
+
+
+@pytest.mark.usefixtures("eager_renewals")
 async def test_lock_is_renewed_while_work_goes_on(loops: Loops) -> None:
     gate = Gate()
-    loop = loops.start(builders.ScriptedHandler(gate.work), queue=MemoryQueue(lock_seconds=0.9))
+    loop = loops.start(builders.ScriptedHandler(gate.work))
     loop.put("long")
     await waiting.until(lambda: loop.queue.renewals >= 4)
     gate.open()
     await waiting.until(lambda: loop.queue.completed == ["long"])
 
 
+@pytest.mark.usefixtures("eager_renewals")
 async def test_lock_lost_during_work_stores_the_result_but_settles_nothing(loops: Loops) -> None:
     gate = Gate()
-    loop = loops.start(
-        builders.ScriptedHandler(gate.work), queue=MemoryQueue(lock_seconds=0.9), max_concurrent_steps=1
-    )
+    loop = loops.start(builders.ScriptedHandler(gate.work), max_concurrent_steps=1)
     loop.put("a")
     await waiting.until(lambda: gate.begun == ["a"])
     loop.queue.expire_locks()
