@@ -49,6 +49,11 @@ def test_each_orchestrator_has_golden_histories() -> None:
     assert {path.parent.name for path in FILES} >= {golden_histories.VERSION}
 
 
+def test_version_that_new_instances_get_has_its_golden_histories() -> None:
+    host = json.loads((Path(__file__).parents[2] / "host.json").read_text(encoding="utf-8"))
+    assert host["extensions"]["durableTask"]["defaultVersion"] == golden_histories.VERSION
+
+
 @pytest.mark.parametrize("path", FILES, ids=lambda path: f"{path.parent.name}-{path.stem}")
 def test_recorded_instance_replays_to_the_end_that_it_had(path: Path) -> None:
     for instance in instances(path):
