@@ -121,7 +121,9 @@ def host(around: Around) -> Iterator[host_process.HostProcess]:
 def test_file_that_settles_when_its_host_is_killed_becomes_one_job(around: Around) -> None:
     with around.host(DROP_FOLDER_SETTLE_SECONDS="600") as first:
         around.drop("killed/a.flac")
-        host_process.wait_for(lambda: around.rows("killed/a.flac") == ["settling"], what="the file's row")
+        host_process.wait_for(
+            lambda: around.rows("killed/a.flac") == ["settling"], limit_seconds=60, what="the file's row"
+        )
         first.kill()
     with around.host() as second:
         receipt = around.answer("killed/a.flac", "receipt")
