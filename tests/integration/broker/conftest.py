@@ -20,9 +20,10 @@ _LONG_LOCK_SCENARIOS = (
 )
 _SCENARIOS: dict[str, dict[str, Any]] = {
     **dict.fromkeys(_LONG_LOCK_SCENARIOS, _LONG_LOCK),
-    "renewing": {"LockDuration": "PT2S"},
+    "renewing": {"LockDuration": "PT3S"},
     "auto-renewing": {"LockDuration": "PT5S"},  # the shortest that AutoLockRenewer keeps
-    "expiring-locks": _SHORT_LOCK,
+    # Long enough for what a test does with the second delivery before it settles it.
+    "expiring-locks": {"LockDuration": "PT3S"},
     "giving-up": _SHORT_LOCK,
     "dying": {**_LONG_LOCK, "DeadLetteringOnMessageExpiration": True},
     "vanishing": {**_LONG_LOCK, "DefaultMessageTimeToLive": "PT0.5S"},
