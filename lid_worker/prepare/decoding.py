@@ -116,7 +116,7 @@ def warnings(recording: Recording) -> tuple[str, ...]:
     """What people should know of a decoding that went through."""
     tally, stated = recording.tally, recording.stated_seconds
     decoded = tally.emitted_samples / SAMPLE_RATE_HZ
-    found = []
+    found = list(_unheard_tracks(recording))
     if stated is not None and decoded < stated - max(1.0, 0.01 * stated):
         found.append(f"The file states {stated:.1f} s of sound, but only {decoded:.1f} s could be decoded.")
     elif tally.ended_early:
@@ -127,6 +127,16 @@ def warnings(recording: Recording) -> tuple[str, ...]:
     if tally.broken_packets:
         found.append(f"{tally.broken_packets} damaged piece(s) of the file were left out.")
     return tuple(found)
+
+
+def _unheard_tracks(recording: Recording) -> Iterator[str]:
+    tracks = [stream.index for stream in recording.container.streams.audio]
+    if len(tracks) > 1:
+        chosen = tracks.index(recording.stream.index) + 1
+        yield (
+            f"The file has {len(tracks)} audio tracks, and only track {chosen} was used. To have another one "
+            "transcribed, upload it as a file of its own."
+        )
 
 
 def _parts(recording: Recording, longest_seconds: float) -> Iterator[npt.NDArray[np.int16]]:

@@ -48,13 +48,13 @@ def refused(name: str, maker: str, says: str, *codes: errors.ErrorCode) -> File:
 Code = errors.ErrorCode
 QUICK: Final = (
     refused("text.mp3", "text", "upload a recording, for example WAV", Code.NOT_AUDIO),
-    refused("truncated.m4a", "truncated-m4a", "pload", Code.CORRUPT_AUDIO, Code.NOT_AUDIO),
+    refused("truncated.m4a", "truncated-m4a", "pload", Code.CORRUPT_AUDIO),
     refused("video-without-sound.mp4", "video-without-sound", "upload a recording", Code.NO_AUDIO_TRACK),
     File(name="silence.wav", maker="silence", says="no speech was found", speaks=False),
     File(name="short.wav", maker="short", speaks=False),
     File(name="telephone-8k.wav", maker="telephone"),
     File(name="english.webm", maker="webm"),
-    File(name="two-tracks.mkv", maker="two-tracks"),
+    File(name="two-tracks.mkv", maker="two-tracks", says="has 2 audio tracks, and only track 1 was used"),
 )
 SLOW: Final = (
     File(name="stereo-48k-float.wav", maker="stereo"),

@@ -87,7 +87,9 @@ def test_sound_that_begins_after_the_pictures_keeps_its_place(tmp_path: Path) ->
 
 def test_wanted_track_is_decoded_and_a_missing_one_named(tmp_path: Path) -> None:
     path = sounds.encode(tmp_path / "two.mka", sounds.samples_of(SAMPLE), codec="flac", tracks=2)
-    decoded(path, audio_track=1)
+    for number in (0, 1):
+        _, (warning,) = decoded(path, audio_track=number)
+        assert f"has 2 audio tracks, and only track {number + 1} was used" in warning
     with pytest.raises(errors.NoAudioTrackError, match=r"2 audio track\(s\).*no track 2"):
         decoded(path, audio_track=2)
 
