@@ -9,7 +9,7 @@ from urllib.parse import quote
 from azure.storage.blob import BlobSasPermissions, BlobServiceClient, UserDelegationKey, generate_blob_sas
 
 CLOCK_SKEW: Final = timedelta(minutes=5)
-_KEY_LIFETIME: Final = timedelta(days=1)
+_KEY_LIFETIME: Final = timedelta(days=2)
 _KEY_RENEWAL: Final = timedelta(hours=3)
 
 
@@ -63,17 +63,17 @@ class UserDelegationSigner:
             str(self._service.account_name),
             grant.container,
             grant.path,
-            user_delegation_key=self._current_key(),
+            user_delegation_key=self._key_until(grant.expires_at),
             start=datetime.now(UTC) - CLOCK_SKEW,
             protocol="https",
             **_terms(grant),
         )
 
-    def _current_key(self) -> UserDelegationKey:
-        """Fetched once a day, and renewed while every signature under the old one is still good."""
+    def _key_until(self, moment: datetime) -> UserDelegationKey:
+        """Fetched about once a day, and renewed before it ends: no signature outlives its key."""
         now = datetime.now(UTC)
         with self._lock:
-            if self._key is None or self._key_ends_at - now < _KEY_RENEWAL:
+            if self._key is None or self._key_ends_at < max(moment, now + _KEY_RENEWAL):
                 ends_at = now + _KEY_LIFETIME
                 self._key = self._service.get_user_delegation_key(now - CLOCK_SKEW, ends_at)
                 self._key_ends_at = ends_at

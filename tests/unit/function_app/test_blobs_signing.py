@@ -64,6 +64,18 @@ def test_key_is_fetched_once_a_day_and_renewed_before_it_ends() -> None:
     assert len(account.asked) == 2
 
 
+def test_url_is_never_signed_with_a_key_that_ends_before_it() -> None:
+    """The longest links that the settings allow are good for a day."""
+    account = Account()
+    signer = blobs_signing.UserDelegationSigner(cast("BlobServiceClient", account))
+    signer.sign(grant())
+    expires_at = datetime.now(UTC) + timedelta(hours=24)
+    signer._key_ends_at = expires_at - timedelta(minutes=1)
+    query = parse_qs(signer.sign(grant(expires_at=expires_at)))
+    assert len(account.asked) == 2
+    assert datetime.fromisoformat(query["ske"][0]) >= expires_at
+
+
 def test_signed_file_name_survives_any_character() -> None:
     signer = blobs_signing.AccountKeySigner(
         account_name="a", account_key=base64.b64encode(b"k" * 32).decode()
