@@ -57,7 +57,11 @@ async def end_instances(parts: services.Services, client: OrphanClient) -> None:
         try:
             await client.terminate(instance_id, "its job is over")
         except Exception as error:
-            raise errors.DurableUnavailableError from error
+            # The client raises bare exceptions, also for an instance that was purged since: the others go on.
+            log.warning(
+                "orphan_instance_not_terminated", instance_id=instance_id, reason=type(error).__name__
+            )
+            continue
         ended += 1
         log.warning("orphan_instance_terminated", instance_id=instance_id)
     log.info("orphan_instances_sought", terminated=ended)

@@ -152,6 +152,22 @@ async def test_jobs_that_cannot_be_told_apart_do_not_keep_the_sweep_for_ever(
     assert max(map(len, twin.asked)) == orphans.LONGEST_PREFIX
 
 
+async def test_instance_that_cannot_be_terminated_keeps_no_other_alive(
+    api: api_fixtures.Api, twin: OrphanTwin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = f"{'a' * 32}.1", f"{'b' * 32}.1"
+    twin.states = {first: RUNNING, second: RUNNING}
+    terminate = twin.terminate
+
+    async def refuse_once(instance_id: str, reason: str) -> None:
+        monkeypatch.setattr(twin, "terminate", terminate)
+        raise RuntimeError(f"No instance with ID {instance_id} found.")
+
+    monkeypatch.setattr(twin, "terminate", refuse_once)
+    await orphans.end_instances(api.parts, twin)
+    assert len(twin.terminated) == 1
+
+
 async def test_durable_that_is_away_is_said_so(api: api_fixtures.Api, twin: OrphanTwin) -> None:
     twin.away = True
     with pytest.raises(app_errors.DurableUnavailableError):
