@@ -129,11 +129,12 @@ def test_broker_restart_is_survived(
 def test_killed_host_s_message_comes_again_and_sigterm_waits_for_the_one_in_hand(
     folder: sample_app.Folder, send: Callable[..., None], broker: broker_process.BrokerProcess
 ) -> None:
-    with host_process.running_host(folder.settings()) as host:
+    settings = folder.settings(AzureFunctionsJobHost__functionTimeout="-1")
+    with host_process.running_host(settings) as host:
         send("hold it")
         wait_for(lambda: bodies(folder) == ["hold it"])
         host.kill()
-    with host_process.running_host(folder.settings()) as host:
+    with host_process.running_host(settings) as host:
         wait_for(lambda: len(bodies(folder)) == 2, what="the second delivery")
         host.process.terminate()
         wait_for(lambda: host.events("host_stopping"))
