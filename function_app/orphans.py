@@ -56,11 +56,9 @@ async def end_instances(parts: services.Services, client: OrphanClient) -> None:
         # What it was about to write the store refuses in any case.
         try:
             await client.terminate(instance_id, "its job is over")
-        except Exception as error:
+        except Exception:
             # The client raises bare exceptions, also for an instance that was purged since: the others go on.
-            log.warning(
-                "orphan_instance_not_terminated", instance_id=instance_id, reason=type(error).__name__
-            )
+            log.warning("orphan_instance_not_terminated", instance_id=instance_id, exc_info=True)
             continue
         ended += 1
         log.warning("orphan_instance_terminated", instance_id=instance_id)
