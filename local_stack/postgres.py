@@ -56,17 +56,21 @@ class PostgresProcess:
     directory: Path
     password: str
     process: subprocess.Popen[bytes]
+    log: Path
 
     def url(self, database: str = "postgres") -> str:
         """What a client needs, the password included: not for logs."""
         return f"postgresql://{ROLE}:{self.password}@127.0.0.1:{self.port}/{database}"
 
     def create_database(self, name: str) -> str:
-        """Creates the database unless it is there; its URL."""
-        with psycopg.connect(self.url(), autocommit=True) as connection:
-            there = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (name,)).fetchone()
-            if there is None:
-                connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        """Creates the database unless it is there; its URL. Raises PostgresStartError."""
+        try:
+            with psycopg.connect(self.url(), autocommit=True) as connection:
+                there = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (name,)).fetchone()
+                if there is None:
+                    connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        except psycopg.Error as error:
+            raise PostgresStartError(f"postgres cannot make the database {name}: {error}") from error
         return self.url(name)
 
     def terminate(self) -> None:
@@ -99,9 +103,10 @@ def running_postgres(directory: Path, port: int | None = None) -> Iterator[Postg
         postgres.terminate()
 
 
-def start(directory: Path, port: int | None = None) -> PostgresProcess:
+def start(directory: Path, port: int | None = None, *, log: Path | None = None) -> PostgresProcess:
     """Starts the server, with a new cluster when `directory` has none, and waits until it answers.
 
+    Its log is `directory`/postgres.log unless another is named.
     Call it from the main thread: on Linux the server stops when the thread that started it ends, so that a
     killed launcher leaves nothing behind. Raises PostgresStartError.
     """
@@ -109,7 +114,7 @@ def start(directory: Path, port: int | None = None) -> PostgresProcess:
     directory.mkdir(parents=True, exist_ok=True)
     password = _password(directory)
     _create_cluster(directory)
-    postgres = _spawn(directory, port or free_ports.free_port(), password)
+    postgres = _spawn(directory, port or free_ports.free_port(), password, log or directory / "postgres.log")
     try:
         _wait_until_answering(postgres)
     except BaseException:
@@ -166,20 +171,20 @@ def _remove(folder: Path) -> None:
     folder.rmdir()
 
 
-def _spawn(directory: Path, port: int, password: str) -> PostgresProcess:
+def _spawn(directory: Path, port: int, password: str, log: Path) -> PostgresProcess:
     command: list[str | Path] = [_binary("postgres"), "-D", directory / "data"]
     command += ["-h", "127.0.0.1", "-p", str(port), "-k", "", "-c", f"max_connections={CONNECTIONS}"]
-    with (directory / "postgres.log").open("ab") as log:
+    with log.open("ab") as output:
         process = subprocess.Popen(  # noqa: S603 - our own command line
             command,
             cwd="/",
             stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
+            stdout=output,
+            stderr=output,
             start_new_session=True,  # Ctrl-C is the launcher's, not the server's
             preexec_fn=_before_exec(),  # noqa: PLW1509 - nothing else runs in the child before exec
         )
-    return PostgresProcess(port=port, directory=directory, password=password, process=process)
+    return PostgresProcess(port=port, directory=directory, password=password, process=process, log=log)
 
 
 def _wait_until_answering(postgres: PostgresProcess) -> None:
@@ -198,7 +203,7 @@ def _wait_until_answering(postgres: PostgresProcess) -> None:
 
 
 def _log_end(postgres: PostgresProcess) -> str:
-    return (postgres.directory / "postgres.log").read_text(errors="replace")[-2000:]
+    return postgres.log.read_text(errors="replace")[-2000:]
 
 
 def _binary(name: str) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
@@ -61,15 +62,18 @@ def _stop_on_signals(running: stack.Stack) -> None:
         asked += 1
         running.ask_to_stop(hurry=asked > 1)
         # Not through sys.stdout, which the signal may have interrupted.
-        os.write(1, ("Stopping…\n" if asked == 1 else "Killing what is left…\n").encode())
+        with contextlib.suppress(OSError):
+            os.write(1, ("Stopping…\n" if asked == 1 else "Killing what is left…\n").encode())
 
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, handle)
 
 
 def _say(line: str) -> None:
-    sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()
+    # Nobody may read any more (`make up | head`, a closed terminal): no reason for the stack to stop.
+    with contextlib.suppress(OSError):
+        sys.stdout.write(f"{line}\n")
+        sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -37,13 +37,13 @@ class StartFailedError(LauncherError):
 
 
 class GaveUpError(LauncherError):
-    """A process died again and again."""
+    """A process died again and again before it was ready."""
 
     code = "gave_up"
 
     def __init__(self, *, name: str, deaths: int, log: Path, log_end: str) -> None:
         super().__init__(
-            f"{name} died {deaths} times in a row, soon after each start. The end of {log}:\n{log_end}"
+            f"{name} died {deaths} times in a row before it was ready. The end of {log}:\n{log_end}"
         )
         self.name = name
 

@@ -16,9 +16,9 @@ def trim(log: Path, *, limit_bytes: int = LIMIT_BYTES) -> bool:
     """Moves a log that has grown too long to NAME.1, where it replaces the one before; True when it did.
 
     The process keeps its file open for appending, so the file is copied and emptied, not renamed. What is
-    written in between is lost: a few lines every 20 MB.
+    written in between is lost: a few lines every 20 MB. What cannot be moved, as on a full disk, stays.
     """
-    with contextlib.suppress(FileNotFoundError):
+    with contextlib.suppress(OSError):
         if log.stat().st_size > limit_bytes:
             shutil.copyfile(log, log.with_name(f"{log.name}.1"))
             os.truncate(log, 0)

@@ -6,6 +6,7 @@ import contextlib
 import os
 import signal
 import subprocess
+import threading
 import time
 from dataclasses import dataclass
 from enum import StrEnum
@@ -17,7 +18,10 @@ FIRST_PAUSE_SECONDS: Final = 0.2
 LONGEST_PAUSE_SECONDS: Final = 10.0
 QUICK_DEATH_SECONDS: Final = 10.0
 """A process that dies sooner after it became ready has not lived."""
-MOST_QUICK_DEATHS: Final = 6
+MOST_FAILED_STARTS: Final = 6
+"""In a row. A process that was ready each time is started again for ever: a message that kills it comes back
+as often as its queue delivers it."""
+STOP_CHECK_SECONDS: Final = 0.2
 CHECK_PAUSE_SECONDS: Final = 0.1
 
 
@@ -53,6 +57,7 @@ class Managed:
         self.restarts = 0
         self.process: subprocess.Popen[bytes] | None = None
         self._quick_deaths = 0
+        self._failed_starts = 0
         self._since = 0.0
         self._next_check = 0.0
 
@@ -73,7 +78,7 @@ class Managed:
     def step(self) -> Change | None:
         """Look at the process, do what is due, and tell what changed.
 
-        Raises GaveUpError when it has died too often.
+        Raises GaveUpError when it could not be started too often.
         """
         if self.phase is Phase.PAUSING:
             return self._resume()
@@ -89,18 +94,20 @@ class Managed:
         if was in (Phase.STARTING, Phase.READY) and self.process and self.process.poll() is None:
             self.process.send_signal(self.spec.stop_signal)
 
-    def wait_stopped(self, *, hurry: bool) -> bool:
-        """After signal_stop: True when it ended by itself, False when it had to be killed."""
+    def wait_stopped(self, hurry: threading.Event) -> bool:
+        """After signal_stop: True when it ended by itself, False when it had to be killed.
+
+        `hurry` is heard while this waits.
+        """
         if self.process is None:
             return True
-        try:
-            self.process.wait(0 if hurry else self.spec.stop_limit_seconds)
-        except subprocess.TimeoutExpired:
-            self._kill_group()
-            self.process.wait()
-            return False
+        deadline = time.monotonic() + self.spec.stop_limit_seconds
+        while self.process.poll() is None and time.monotonic() < deadline and not hurry.is_set():
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.wait(STOP_CHECK_SECONDS)
+        ended = self.process.poll() is not None
         self._kill_group()
-        return True
+        return ended
 
     def _resume(self) -> Change | None:
         if time.monotonic() < self._since + self._pause_seconds():
@@ -123,15 +130,17 @@ class Managed:
         return None
 
     def _died(self, reason: str) -> Change:
-        lived = self.phase is Phase.READY and time.monotonic() - self._since >= QUICK_DEATH_SECONDS
+        was_ready = self.phase is Phase.READY
+        lived = was_ready and time.monotonic() - self._since >= QUICK_DEATH_SECONDS
         self._quick_deaths = 0 if lived else self._quick_deaths + 1
+        self._failed_starts = 0 if was_ready else self._failed_starts + 1
         # Its own children must not stand in the way of the next one.
         self._kill_group()
-        if self._quick_deaths >= MOST_QUICK_DEATHS:
+        if self._failed_starts >= MOST_FAILED_STARTS:
             self._enter(Phase.STOPPED)
             raise errors.GaveUpError(
                 name=self.spec.name,
-                deaths=self._quick_deaths,
+                deaths=self._failed_starts,
                 log=self.spec.log,
                 log_end=logs.end(self.spec.log),
             )

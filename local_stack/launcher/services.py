@@ -72,10 +72,16 @@ class Plan:
 
     def _postgres(self) -> service.Service:
         directory = self.folder.root / "postgres"
+        log = self._log("postgres")
 
         def launch() -> subprocess.Popen[bytes]:
-            server = postgres.start(directory, self.ports.postgres)
-            self._database_url.append(server.create_database(DATABASE))
+            server = postgres.start(directory, self.ports.postgres, log=log)
+            try:
+                self._database_url.append(server.create_database(DATABASE))
+            except BaseException:
+                # Nobody would know of it, and the next one would find its port taken.
+                server.kill()
+                raise
             return server.process
 
         return service.Service(
@@ -83,7 +89,7 @@ class Plan:
             stage=0,
             launch=launch,
             ready=readiness.listens(self.ports.postgres),
-            log=directory / "postgres.log",
+            log=log,
             address=f"{ports.LOOPBACK}:{self.ports.postgres}",
             # SIGTERM would wait until every client has gone.
             stop_signal=signal.SIGINT,

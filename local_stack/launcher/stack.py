@@ -205,17 +205,20 @@ class Stack:
 
     def _describe(self) -> None:
         plan = self._running_plan()
-        self._folder.write(
-            description.Description(
-                pid=os.getpid(),
-                started_at=self._started_at,
-                ready=self._ready,
-                url=plan.url,
-                counts_url=plan.counts_url,
-                engines=dict(self._engines.names),
-                processes={member.spec.name: _view(member) for member in self._members()},
-            )
+        now = description.Description(
+            pid=os.getpid(),
+            started_at=self._started_at,
+            ready=self._ready,
+            url=plan.url,
+            counts_url=plan.counts_url,
+            engines=dict(self._engines.names),
+            processes={member.spec.name: _view(member) for member in self._members()},
         )
+        try:
+            self._folder.write(now)
+        except OSError as error:
+            # A full disk is when processes die: it must not end their launcher too.
+            self._tell(f"{self._folder.stack_file} cannot be written: {error.strerror}")
 
     def _members(self) -> list[managed.Managed]:
         return self._supervisor.members if self._supervisor else []

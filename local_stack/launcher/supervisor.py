@@ -31,6 +31,8 @@ class Supervisor:
     def start(self, stop: threading.Event) -> None:
         """Every service ready, or `stop` set. Raises StartFailedError at the first death."""
         for stage in self._stages():
+            if stop.is_set():
+                return
             for member in stage:
                 self._demand(member, member.start())
             self._on_change()
@@ -41,7 +43,11 @@ class Supervisor:
         while not stop.wait(TICK_SECONDS):
             self._trim_logs()
             for member in self.members:
-                self._announce(member, member.step())
+                pid = member.pid
+                change = member.step()
+                self._announce(member, change)
+                if change is None and member.pid != pid:
+                    self._on_change()
 
     def stop(self, hurry: threading.Event) -> None:
         """End every process; with SIGKILL what does not end in its time, or at once when `hurry` is set."""
@@ -49,7 +55,7 @@ class Supervisor:
             for member in stage:
                 member.signal_stop()
             for member in stage:
-                if not member.wait_stopped(hurry=hurry.is_set()):
+                if not member.wait_stopped(hurry):
                     self._tell(f"{member.spec.name} had to be killed")
         self._on_change()
 

@@ -24,10 +24,13 @@ class Running:
 
     def __init__(self, services: Sequence[service.Service]) -> None:
         self.said: list[str] = []
+        self.changes: list[list[int | None]] = []
+        """The processes' ids at each change."""
         self.stop = threading.Event()
+        self.hurry = threading.Event()
         self.started = threading.Event()
         self.error: errors.LauncherError | None = None
-        self.keeper = supervisor.Supervisor(services, tell=self.said.append, on_change=lambda: None)
+        self.keeper = supervisor.Supervisor(services, tell=self.said.append, on_change=self._note)
         self._thread = threading.Thread(target=self._run)
 
     def _run(self) -> None:
@@ -39,7 +42,10 @@ class Running:
             self.error = error
         finally:
             self.started.set()
-            self.keeper.stop(threading.Event())
+            self.keeper.stop(self.hurry)
+
+    def _note(self) -> None:
+        self.changes.append([member.pid for member in self.keeper.members])
 
     def begin(self) -> None:
         self._thread.start()
@@ -123,7 +129,7 @@ def test_process_that_dies_again_and_again_is_given_up_loudly(
         os.kill(member.pid, signal.SIGKILL)
         running.until(lambda: running.error is not None)
     assert isinstance(running.error, errors.GaveUpError)
-    assert f"worker died {managed.MOST_QUICK_DEATHS} times in a row" in str(running.error)
+    assert f"worker died {managed.MOST_FAILED_STARTS} times in a row" in str(running.error)
     assert "the disk is gone" in str(running.error)
 
 
@@ -138,6 +144,61 @@ def test_process_that_does_not_end_is_killed_and_it_is_said(tmp_path: Path) -> N
     assert pid is not None
     assert _gone(pid)
     assert running.said[-1] == "deaf had to be killed"
+
+
+def test_hurry_is_heard_while_a_process_is_waited_for(tmp_path: Path) -> None:
+    log = tmp_path / "deaf.log"
+
+    def ready() -> str | None:
+        return None if log.exists() and "deaf" in log.read_text() else "not yet"
+
+    with supervised(toys.toy(tmp_path, "deaf", toys.DEAF, ready=ready, stop_limit_seconds=600)) as running:
+        (member,) = running.keeper.members
+        running.stop.set()
+        running.until(lambda: member.phase is managed.Phase.STOPPED)
+        running.hurry.set()
+        running.until(lambda: running.said[-1] == "deaf had to be killed")
+
+
+def test_process_that_was_ready_each_time_is_started_again_for_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(managed, "LONGEST_PAUSE_SECONDS", 0.05)
+    poisoned = toys.toy(tmp_path, "worker", toys.SLEEPER)
+    with supervised(poisoned) as running:
+        (member,) = running.keeper.members
+        for death in range(1, managed.MOST_FAILED_STARTS + 2):
+            assert member.process is not None
+            member.process.kill()
+            running.until(lambda: member.restarts == death and member.phase is managed.Phase.READY)  # noqa: B023
+        assert running.error is None
+
+
+def test_process_that_is_started_again_is_known_before_it_is_ready(tmp_path: Path) -> None:
+    allowed = threading.Event()
+    allowed.set()
+    slow = toys.toy(tmp_path, "worker", toys.SLEEPER, ready=lambda: None if allowed.is_set() else "loading")
+    with supervised(slow) as running:
+        (member,) = running.keeper.members
+        first = member.pid
+        assert member.process is not None
+        allowed.clear()
+        member.process.kill()
+        running.until(lambda: running.changes[-1][0] not in (None, first))
+        assert member.phase is managed.Phase.STARTING
+
+
+def test_stop_during_the_first_stage_starts_no_second(tmp_path: Path) -> None:
+    running = Running(
+        [
+            toys.toy(tmp_path, "storage", toys.SLEEPER, ready=lambda: "never"),
+            toys.toy(tmp_path, "host", toys.SLEEPER, stage=1),
+        ]
+    )
+    running.stop.set()
+    running.begin()
+    running.end()
+    assert [member.process for member in running.keeper.members] == [None, None]
 
 
 def test_children_of_a_killed_process_do_not_outlive_it(tmp_path: Path) -> None:

@@ -22,6 +22,12 @@ LISTENER = """
 """
 """Answers every GET with 200."""
 
+SLEEPER = """
+    import time
+    time.sleep(600)
+"""
+"""Does nothing."""
+
 DEAF = """
     import signal, time
     signal.signal(signal.SIGTERM, signal.SIG_IGN)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from local_stack.launcher import logs
 
 
@@ -30,3 +32,14 @@ def test_end_of_a_log_is_its_last_lines(tmp_path: Path) -> None:
     log.write_text("".join(f"line {number}\n" for number in range(5000)))
     assert logs.end(log, lines=2) == "line 4998\nline 4999"
     assert logs.end(tmp_path / "none.log") == "(no log)"
+
+
+def test_log_that_cannot_be_moved_stays_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    log = tmp_path / "host.log"
+    log.write_text("0123456789")
+    monkeypatch.setattr("shutil.copyfile", full)
+    assert not logs.trim(log, limit_bytes=5)
+    assert log.read_text() == "0123456789"
