@@ -19,6 +19,7 @@ from azure.storage.blob import BlobServiceClient
 from contracts import blobs, events
 from contracts.errors import ErrorCode
 from local_stack import free_ports
+from local_stack.launcher import services
 from tests.integration import azurite_process, broker_process
 from tests.integration.faults_table import asking
 from tests.integration.worker_kit import worker_process
@@ -88,6 +89,25 @@ def test_storage_that_is_away_shows_in_ready_and_its_work_waits_for_it(
         worker.wait_until_logged("attempt_postponed")
         servers.enter_context(azurite_process.running_azurite(data, port=first.port))
         wait_for(worker, "storage", ok=True)
+        assert isinstance(app.event().outcome, events.Completed)
+        assert worker.is_running()
+
+
+def test_queue_that_is_away_shows_in_ready_and_its_work_waits_for_it(
+    tmp_path: Path, storage: azurite_process.AzuriteProcess
+) -> None:
+    with contextlib.ExitStack() as servers:
+        bus = servers.enter_context(
+            broker_process.running_broker(services.QUEUES, tmp_path / "state", log_path=tmp_path / "bus.log")
+        )
+        worker = servers.enter_context(running(storage, bus, tmp_path))
+        bus.kill()
+        assert "Service Bus" in wait_for(worker, "queue", ok=False)
+        assert worker.ready()["status"] == "not_ready"
+        bus.start()
+        wait_for(worker, "queue", ok=True)
+        app = servers.enter_context(asking.Asking(storage.connection_string, bus.connection_string))
+        app.send(app.request("queue-away"))
         assert isinstance(app.event().outcome, events.Completed)
         assert worker.is_running()
 
