@@ -20,7 +20,7 @@ GENTLE: Final = frozenset({"azurite"})
 """These get SIGTERM: Azurite writes its index every few seconds, so SIGKILL loses blobs by its design."""
 
 LONGEST_PAUSE_SECONDS: Final = 4.0
-BACK_LIMIT_SECONDS: Final = 90.0
+BACK_LIMIT_SECONDS: Final = 150.0
 
 
 @dataclass(frozen=True, kw_only=True)
