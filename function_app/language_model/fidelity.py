@@ -21,6 +21,8 @@ LARGEST_WORDED_NUMBER: Final = 12
 """Up to here numbers are often written as words, in one language or the other."""
 SIMILAR: Final = 0.6
 """From here on two spellings count as one name: Moscú and Moscow do, London and Madrid do not."""
+MOST_COMPARISONS: Final = 100_000
+"""Of spellings for one segment: a second's work. A text that needs more is no segment but a book."""
 MOST_SEGMENTS_NAMED: Final = 20
 
 _CAPITALIZES_NOUNS: Final = frozenset({"de", "lb"})
@@ -94,13 +96,19 @@ def _numbers(text: str) -> Iterator[str]:
 def _loses_name(source: str, found: str, glossary: Mapping[str, str]) -> bool:
     if not _is_latin(found):
         return False
-    words = {word.casefold() for word in _WORD.findall(found)}
+    words = _WORD.findall(found)
     names = _names(source) - {word.casefold() for term in glossary for word in _WORD.findall(term)}
-    return any(not difflib.get_close_matches(name, words, n=1, cutoff=SIMILAR) for name in names)
+    changed = names - {word.casefold() for word in words}
+    candidates = {word.casefold() for word in words if word[0].isupper()}
+    if len(changed) * len(candidates) > MOST_COMPARISONS:
+        return False
+    return any(not difflib.get_close_matches(name, candidates, n=1, cutoff=SIMILAR) for name in changed)
 
 
 def _names(text: str) -> set[str]:
-    """Capitalised words inside a sentence, of a script that has capitals."""
+    """Capitalised words inside a sentence, of a script that has capitals; none in a text all of capitals."""
+    if text.isupper():
+        return set()
     return {
         word.casefold()
         for word in _NAME.findall(text)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from contracts import results
@@ -37,6 +39,8 @@ def warnings(
         ("我住在北京", "I live in Beijing."),
         ("Habla con Marta.", "Позови Марту."),
         ("Sin nada.", "Without anything."),
+        # Some engines write capitals only: they are no names.
+        ("HABLA CON LA VECINA.", "Talk to the neighbour."),
     ],
 )
 def test_what_is_there_in_another_spelling_is_not_missed(source: str, found: str) -> None:
@@ -75,6 +79,15 @@ def test_german_nouns_are_no_names() -> None:
 def test_many_segments_are_counted_and_not_listed() -> None:
     (found,) = warnings(["Son 99 euros."] * 30, ["It costs."] * 30)
     assert found.endswith("18, 19 and 10 more")
+
+
+def test_names_of_a_book_in_one_segment_are_compared_in_bounded_time() -> None:
+    names = "".join(
+        f" vio a Persona{chr(97 + i % 26)}{chr(97 + i // 26 % 26)}{'x' * (i // 676)}" for i in range(3000)
+    )
+    started = time.process_time()
+    assert warnings([f"El libro{names}"], [f"The book{names.replace('Persona', 'Person')}"]) == ()
+    assert time.process_time() - started < 10
 
 
 def test_glossary_of_a_batch_is_what_its_segments_have_words_of() -> None:
