@@ -2,7 +2,15 @@
 
 from typing import Annotated, Self
 
-from pydantic import AliasChoices, Field, SecretStr, field_validator, model_validator
+from pydantic import (
+    AliasChoices,
+    AnyHttpUrl,
+    Field,
+    SecretStr,
+    TypeAdapter,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from contracts import params, steps
@@ -102,6 +110,8 @@ class Settings(BaseSettings):
     """Any OpenAI-compatible endpoint, its /v1 included; None: extractive summaries, and no translation."""
     language_model_api_key: SecretStr | None = None
     """None sends an Entra token to Azure and no key elsewhere."""
+    language_model_api_version: str | None = None
+    """Azure's older form of the API, whose calls carry a version and the deployment in their path."""
     language_model_translate: str = "translate"
     """The model or, in Azure, the deployment."""
     language_model_summarize: str = "summarize"
@@ -122,6 +132,13 @@ class Settings(BaseSettings):
     @classmethod
     def _without_slash(cls, value: str | None) -> str | None:
         return value.rstrip("/") if value else value
+
+    @field_validator("language_model_base_url")
+    @classmethod
+    def _address(cls, value: str | None) -> str | None:
+        if value:
+            TypeAdapter(AnyHttpUrl).validate_python(value)
+        return value
 
     @model_validator(mode="after")
     def _reachable(self) -> Self:

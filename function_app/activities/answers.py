@@ -9,7 +9,7 @@ Answer = dict[str, Any]
 DONE: Final[Answer] = {"status": steps.StepStatus.COMPLETED.value}
 CANCELLED: Final[Answer] = {"status": steps.StepStatus.CANCELLED.value}
 SENT: Final[Answer] = {"status": "sent"}
-UNFINISHED: Final[Answer] = {"status": "unfinished"}
+UNFINISHED: Final[Answer] = {"status": "unfinished", "progressed": True}
 
 
 def failed(code: str, message: str, *, retryable: bool | None = None, **more: Any) -> Answer:

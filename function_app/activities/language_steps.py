@@ -57,13 +57,22 @@ def _do(
     identity = call.identity
     use.store.begin_step(job_id=identity.job_id, run=identity.run, step=call.step, attempt=1)
     started = time.monotonic()
+    pieces = _BlobPieces(store=use.blobs, prefix=_pieces_prefix(identity, call.step))
+    done = progress.Progress(
+        store=pieces, seconds=SECONDS_PER_CALL, is_over=lambda: standing.is_over(use.store, identity)
+    )
     try:
-        result, key = _result(use, call, make)
+        result, key = _result(_Work(use=use, call=call, done=done), make)
     except progress.UnfinishedError:
         return answers.UNFINISHED
     except errors.LanguageModelError as error:
         log.warning("language_model_failed", job_id=identity.job_id, step=call.step, code=error.code)
-        return answers.failed(error.code, str(error), retry_after_seconds=error.retry_after_seconds)
+        return answers.failed(
+            error.code,
+            str(error),
+            retry_after_seconds=error.retry_after_seconds,
+            progressed=done.pieces_made > 0,
+        )
     files = _FILES[call.step](result)
     writer = run_files.RunFiles(store=use.blobs, identity=identity)
     return {
@@ -79,10 +88,9 @@ def _do(
     }
 
 
-def _result(
-    use: services.Services, call: run_inputs.LanguageModelCall, make: Callable[[_Work], _Result]
-) -> tuple[_Result, str]:
-    """The result and its key: found under it, or made and kept under it."""
+def _result(work: _Work, make: Callable[[_Work], _Result]) -> tuple[_Result, str]:
+    """The result and its key: found under it, or made and kept under it. What is kept first counts."""
+    use, call = work.use, work.call
     key = result_keys.result_key(
         inputs=[call.transcript.content_hash or call.transcript.etag or call.transcript.path],
         params=_params(call),
@@ -95,11 +103,10 @@ def _result(
     found = _found(use.blobs, path)
     if found is not None:
         return form.model_validate_json(found), key
-    pieces = _BlobPieces(store=use.blobs, prefix=_pieces_prefix(identity, call.step))
-    result = make(_Work(use=use, call=call, done=progress.Progress(store=pieces, seconds=SECONDS_PER_CALL)))
-    text = run_files.json_text(result)
+    text = run_files.json_text(make(work))
     use.blobs.ensure(blobs.Container.RESULTS, path, text.encode(), content_type=run_files.JSON)
-    return result, key
+    # Two calls may be under way when a host was lost: both go on with what the faster one wrote.
+    return form.model_validate_json(_found(use.blobs, path) or text), key
 
 
 def _found(store: blob_stores.BlobStore, path: str) -> bytes | None:

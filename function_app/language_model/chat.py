@@ -36,7 +36,7 @@ class Question:
 
 @dataclass(frozen=True, kw_only=True)
 class Chat:
-    """`client` makes no retries of its own: pauses are the orchestrator's, on durable timers."""
+    """`client` sleeps over short pauses at most: longer ones are the orchestrator's, on durable timers."""
 
     client: openai.OpenAI
     model: str
@@ -72,6 +72,8 @@ class Chat:
             )
         except openai.OpenAIError as error:
             raise classification.of_api_error(error) from error
+        except UnicodeEncodeError as error:
+            raise classification.unsendable() from error
         except ValueError as error:
             # The SDK lets the JSON decoder's error out when a body breaks off.
             raise classification.unreadable() from error
@@ -91,7 +93,7 @@ def _text(completion: Any) -> str:
     finish_reason = getattr(choices[0], "finish_reason", None)
     message = getattr(choices[0], "message", None)
     if finish_reason == "content_filter":
-        raise classification.filtered()
+        raise classification.filtered(getattr(choices[0], "content_filter_results", None))
     if finish_reason == "length":
         raise classification.truncated()
     if getattr(message, "refusal", None):

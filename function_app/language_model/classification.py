@@ -2,8 +2,10 @@
 
 import email.utils
 import math
+import re
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from http import HTTPStatus
 from typing import Final
 
 import openai
@@ -12,7 +14,24 @@ from contracts.errors import ErrorCode
 from function_app import errors
 
 _QUOTA_USED_UP: Final = frozenset({"insufficient_quota", "billing_hard_limit_reached"})
-_TOO_LONG: Final = frozenset({"context_length_exceeded", "string_above_max_length"})
+_TOO_LONG: Final = frozenset(
+    {"context_length_exceeded", "string_above_max_length", "exceed_context_size_error"}
+)
+_TOO_LONG_IN_WORDS: Final = re.compile(r"context (?:length|size|window)|prompt is too long", re.IGNORECASE)
+"""vLLM and others have no code for it. The words are looked at and never shown."""
+_CODE: Final = re.compile(r"[A-Za-z][\w.-]{0,63}")
+_FILTER_CATEGORIES: Final = (
+    "hate",
+    "sexual",
+    "violence",
+    "self_harm",
+    "jailbreak",
+    "indirect_attack",
+    "profanity",
+    "protected_material_text",
+    "protected_material_code",
+)
+"""Azure's names: what a filter says of its reason."""
 _FILTERED: Final = frozenset({"content_filter", "content_policy_violation"})
 
 
@@ -24,7 +43,7 @@ def of_api_error(error: openai.OpenAIError) -> errors.LanguageModelError:
         return _of_status(error)
     if isinstance(error, openai.APITimeoutError):
         return _unavailable("it did not answer in time")
-    return _unavailable("it cannot be reached")
+    return _unavailable("nothing answers at LANGUAGE_MODEL_BASE_URL")
 
 
 def _of_rate_limit(error: openai.RateLimitError) -> errors.LanguageModelError:
@@ -45,15 +64,28 @@ def _of_status(error: openai.APIStatusError) -> errors.LanguageModelError:
     if status >= 500 or status in (408, 409, 425):
         return _unavailable(f"it answered {status}")
     if code in _FILTERED:
-        return filtered()
-    if code in _TOO_LONG:
+        return filtered(_inner(error.body).get("content_filter_result"))
+    if _is_too_long(error):
         return truncated()
-    detail = f"{status}, {code}" if code else str(status)
+    detail = f"{status}, {code}" if _CODE.fullmatch(str(code or "")) else str(status)
     return _error(
         ErrorCode.LANGUAGE_MODEL_REJECTED,
         f"The language model's endpoint refused the call ({detail}). Check LANGUAGE_MODEL_BASE_URL, its key "
         "and the model's name.",
     )
+
+
+def _is_too_long(error: openai.APIStatusError) -> bool:
+    if error.status_code == HTTPStatus.REQUEST_ENTITY_TOO_LARGE or {error.code, error.type} & _TOO_LONG:
+        return True
+    in_words = _TOO_LONG_IN_WORDS.search(error.message)
+    return error.status_code == HTTPStatus.BAD_REQUEST and in_words is not None
+
+
+def _inner(body: object) -> Mapping[str, object]:
+    """Azure's `innererror`."""
+    inner = body.get("innererror") if isinstance(body, Mapping) else None
+    return inner if isinstance(inner, Mapping) else {}
 
 
 def retry_after_seconds(headers: Mapping[str, str]) -> float | None:
@@ -87,12 +119,23 @@ def refused() -> errors.LanguageModelError:
     return _error(ErrorCode.LANGUAGE_MODEL_REFUSED, "The language model declined to work on this recording.")
 
 
-def filtered() -> errors.LanguageModelError:
-    """A content filter stepped in."""
+def filtered(categories: object = None) -> errors.LanguageModelError:
+    """A content filter stepped in. `categories` as Azure describes them: each with `filtered`."""
+    reason = ", ".join(name.replace("_", " ") for name in _filtered_categories(categories))
     return _error(
         ErrorCode.LANGUAGE_MODEL_FILTERED,
-        "The language model's content filter withheld the answer to this recording.",
+        "The language model's content filter withheld the answer to this recording"
+        + (f": {reason}." if reason else "."),
     )
+
+
+def _filtered_categories(categories: object) -> Iterator[str]:
+    if not isinstance(categories, Mapping):
+        return
+    for name in _FILTER_CATEGORIES:
+        verdict = categories.get(name)
+        if isinstance(verdict, Mapping) and verdict.get("filtered") is True:
+            yield name
 
 
 def truncated() -> errors.LanguageModelError:
@@ -113,6 +156,22 @@ def invalid_answer() -> errors.LanguageModelError:
 def unreadable() -> errors.LanguageModelError:
     """A body that is no JSON."""
     return _unavailable("its answer broke off")
+
+
+def unsendable() -> errors.LanguageModelError:
+    """HTTP cannot carry the request."""
+    return _error(
+        ErrorCode.LANGUAGE_MODEL_REJECTED,
+        "The language model cannot be called: LANGUAGE_MODEL_API_KEY has characters that no key has.",
+    )
+
+
+def without_token() -> errors.LanguageModelError:
+    """Azure gave no Entra token."""
+    return _unavailable(
+        "there is no Entra token for it; give the function app's identity the role Cognitive Services "
+        "OpenAI User, or set LANGUAGE_MODEL_API_KEY"
+    )
 
 
 def _unavailable(what: str) -> errors.LanguageModelError:

@@ -2,14 +2,20 @@
 
 import hashlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent import futures
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Final, Protocol
+
+from contracts.errors import ErrorCode
+from function_app import errors
+
+HALVED: Final = "does not fit"
+"""Kept instead of a text: the piece does not fit into one call, and its halves are made."""
 
 
 class UnfinishedError(Exception):
-    """The time for one call is over; what is done is kept."""
+    """This call is over, the work is not; what is done is kept."""
 
 
 class PieceStore(Protocol):
@@ -41,6 +47,8 @@ class Piece:
 
     key: str
     make: Callable[[], str]
+    halves: Callable[[], Sequence["Piece"]] = tuple
+    """What is made instead where the piece is too long for the model; nothing where it cannot be cut."""
 
 
 def piece_key(*parts: str) -> str:
@@ -50,38 +58,76 @@ def piece_key(*parts: str) -> str:
 
 @dataclass(kw_only=True)
 class Progress:
-    """One call's share of the work. Makes at least one piece, however little time there is."""
+    """One call's share of the work. Makes at least one round of pieces, however little time there is."""
 
     store: PieceStore
     seconds: float
     parallel_calls: int = 4
     clock: Callable[[], float] = time.monotonic
+    is_over: Callable[[], bool] = lambda: False
+    """True when nobody wants the work any longer; asked between rounds."""
+    pieces_made: int = 0
+    """By this call, those included that turned out not to fit."""
 
     def __post_init__(self) -> None:
         self._deadline = self.clock() + self.seconds
+        self._texts: dict[str, str | None] = {}
+        self._halves: dict[str, Sequence[Piece]] = {}
 
     def all(self, pieces: Sequence[Piece]) -> list[str]:
         """The pieces' texts, in order: those that are kept, and the others made side by side.
 
-        Raises what making a piece raises, after those that were under way have been kept; UnfinishedError
-        when time ran out.
+        A piece that does not fit has the texts of its halves. Raises what making a piece raises, after those
+        that were under way have been kept; UnfinishedError between rounds when time
+        ran out or the work is over.
         """
-        missing = [piece for piece in pieces if self.store.get(piece.key) is None]
-        for first in range(0, len(missing), self.parallel_calls):
-            if first and self.clock() >= self._deadline:
+        while missing := self._missing(pieces):
+            if self.pieces_made and (self.clock() >= self._deadline or self.is_over()):
                 raise UnfinishedError
-            self._make(missing[first : first + self.parallel_calls])
-        return [self._kept(piece) for piece in pieces]
+            self._make(missing[: self.parallel_calls])
+        return [text for leaf in self._leaves(pieces) if (text := self._text(leaf)) is not None]
+
+    def _missing(self, pieces: Sequence[Piece]) -> list[Piece]:
+        by_key = {leaf.key: leaf for leaf in self._leaves(pieces) if self._text(leaf) is None}
+        return list(by_key.values())
+
+    def _leaves(self, pieces: Sequence[Piece]) -> Iterator[Piece]:
+        for piece in pieces:
+            if self._text(piece) == HALVED:
+                yield from self._leaves(self._halves_of(piece))
+            else:
+                yield piece
+
+    def _text(self, piece: Piece) -> str | None:
+        """Asked for once: what was seen stays seen, whatever becomes of the store."""
+        if piece.key not in self._texts:
+            self._texts[piece.key] = self.store.get(piece.key)
+        return self._texts[piece.key]
+
+    def _halves_of(self, piece: Piece) -> Sequence[Piece]:
+        if piece.key not in self._halves:
+            self._halves[piece.key] = piece.halves()
+        return self._halves[piece.key]
 
     def _make(self, pieces: Sequence[Piece]) -> None:
         with futures.ThreadPoolExecutor(max_workers=self.parallel_calls) as pool:
-            made = [pool.submit(self._make_one, piece) for piece in pieces]
-        for one in made:
+            made = [(piece, pool.submit(self._make_one, piece)) for piece in pieces]
+        for piece, one in made:
+            if one.exception() is None:
+                self._texts[piece.key] = one.result()
+                self.pieces_made += 1
+        for _, one in made:
             one.result()
 
-    def _make_one(self, piece: Piece) -> None:
-        self.store.put(piece.key, piece.make())
+    def _make_one(self, piece: Piece) -> str:
+        text = self._made(piece)
+        self.store.put(piece.key, text)
+        return text
 
-    def _kept(self, piece: Piece) -> str:
-        text = self.store.get(piece.key)
-        return piece.make() if text is None else text
+    def _made(self, piece: Piece) -> str:
+        try:
+            return piece.make()
+        except errors.LanguageModelError as error:
+            if error.code != ErrorCode.LANGUAGE_MODEL_TRUNCATED or not piece.halves():
+                raise
+            return HALVED

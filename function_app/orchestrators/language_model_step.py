@@ -51,10 +51,14 @@ def _record(context: DurableOrchestrationContext, given: StepInput, outcome: out
 
 
 def _ask(context: DurableOrchestrationContext, given: StepInput) -> hands.Steps:
-    """A quota that is used up costs time and no attempt; each of both is bounded."""
+    """A quota that is used up costs time and no attempt. Each of both is bounded for as long as nothing more
+    gets done: a long transcript may meet any number of limits and outages on its way.
+    """
     attempt, waits = 1, 0
     while True:
         outcome: outcomes.Outcome = yield hands.call(context, given.limits, given.call.step.value, given.call)
+        if outcome.get("progressed"):
+            attempt, waits = 1, 0
         if outcome["status"] == UNFINISHED:
             continue
         if not outcomes.may_retry(outcome):
@@ -76,7 +80,9 @@ def _wait_seconds(limits: run_inputs.Limits, outcome: outcomes.Outcome, waits: i
     asked = outcome.get("retry_after_seconds")
     if asked is None:
         return hands.retry_delay_seconds(limits, waits)
-    return float(min(max(asked, 0.0), limits.rate_limit_longest_wait_seconds))
+    # The SDK has obeyed short pauses itself: who asks for one here asks again and again.
+    longer = max(asked, limits.retry_first_delay_seconds)
+    return float(min(longer, limits.rate_limit_longest_wait_seconds))
 
 
 def _report(given: StepInput, outcome: outcomes.Outcome) -> run_inputs.StepReport:

@@ -16,7 +16,7 @@ import json
 import re
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -34,6 +34,8 @@ class Behaviour(enum.StrEnum):
     REFUSAL = "refusal"
     CONTENT_FILTER = "content_filter"
     CONTENT_FILTER_400 = "content_filter_400"
+    TOO_LONG = "too_long"
+    TOO_LONG_IN_WORDS = "too_long_in_words"
     TRUNCATED = "truncated"
     NOT_JSON = "not_json"
     FENCED = "fenced"
@@ -55,7 +57,12 @@ class Server:
     port: int
     script: deque[Behaviour] = field(default_factory=deque)
     calls: list[dict[str, Any]] = field(default_factory=list)
-    retry_after: str | None = "2"
+    retry_after: str | None = "30"
+    window_characters: int | None = None
+    """What the model takes of a question's data; longer ones are refused."""
+    loses_digits: bool = False
+    on_call: Callable[[], object] = lambda: None
+    """Done before each answer."""
     released: threading.Event = field(default_factory=threading.Event)
     """Set when the server stops: calls that hang end then."""
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -69,7 +76,10 @@ class Server:
         """Notes the call."""
         with self.lock:
             self.calls.append(call)
-            return self.script.popleft() if self.script else Behaviour.OK
+            if self.script:
+                return self.script.popleft()
+        is_long = self.window_characters and len(call["messages"][1]["content"]) > self.window_characters
+        return Behaviour.TOO_LONG if is_long else Behaviour.OK
 
 
 def answer_text(call: dict[str, Any]) -> str:
@@ -93,8 +103,11 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         length = int(self.headers.get("content-length", 0))
         call = json.loads(self.rfile.read(length))
+        call["path"] = self.path
         call["authorization"] = self.headers.get("authorization")
+        call["api_key"] = self.headers.get("api-key")
         behaviour = self.server.state.next_behaviour(call)
+        self.server.state.on_call()
         getattr(self, f"_{behaviour.value}")(call)
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 # the base class's name
@@ -103,7 +116,8 @@ class _Handler(BaseHTTPRequestHandler):
     # One method per behaviour.
 
     def _ok(self, call: dict[str, Any]) -> None:
-        self._complete(answer_text(call))
+        text = answer_text(call)
+        self._complete(re.sub(r"\d{2,}", "?", text) if self.server.state.loses_digits else text)
 
     def _fenced(self, call: dict[str, Any]) -> None:
         self._complete(f"```json\n{answer_text(call)}\n```")
@@ -123,10 +137,20 @@ class _Handler(BaseHTTPRequestHandler):
         self._complete(None, refusal="I cannot help with that.")
 
     def _content_filter(self, call: dict[str, Any]) -> None:
-        self._complete("", finish_reason="content_filter")
+        verdicts = {"hate": {"filtered": False}, "violence": {"filtered": True, "severity": "high"}}
+        self._complete("", finish_reason="content_filter", content_filter_results=verdicts)
 
     def _content_filter_400(self, call: dict[str, Any]) -> None:
-        self._error(400, "content_filter")
+        verdicts = {"self_harm": {"filtered": True}, "jailbreak": {"detected": False, "filtered": False}}
+        inner = {"code": "ResponsibleAIPolicyViolation", "content_filter_result": verdicts}
+        self._error(400, "content_filter", innererror=inner)
+
+    def _too_long(self, call: dict[str, Any]) -> None:
+        self._error(400, "context_length_exceeded")
+
+    def _too_long_in_words(self, call: dict[str, Any]) -> None:
+        message = "This model's maximum context length is 4096 tokens. However, you requested 5000 tokens."
+        self._send(400, {"error": {"message": message, "type": "BadRequestError", "code": 400}})
 
     def _no_choices(self, call: dict[str, Any]) -> None:
         self._send(200, {"id": "1", "object": "chat.completion", "choices": []})
@@ -163,15 +187,20 @@ class _Handler(BaseHTTPRequestHandler):
     # Answers.
 
     def _complete(
-        self, content: str | None, *, finish_reason: str = "stop", refusal: str | None = None
+        self,
+        content: str | None,
+        *,
+        finish_reason: str = "stop",
+        refusal: str | None = None,
+        **more: Any,
     ) -> None:
         message = {"role": "assistant", "content": content, "refusal": refusal}
-        choice = {"index": 0, "finish_reason": finish_reason, "message": message}
+        choice = {"index": 0, "finish_reason": finish_reason, "message": message, **more}
         body = {"id": "1", "object": "chat.completion", "created": 0, "model": "fake", "choices": [choice]}
         self._send(200, body)
 
-    def _error(self, status: int, code: str, headers: dict[str, str] | None = None) -> None:
-        self._send(status, {"error": {"message": "no", "type": code, "code": code}}, headers)
+    def _error(self, status: int, code: str, headers: dict[str, str] | None = None, **more: Any) -> None:
+        self._send(status, {"error": {"message": "no", "type": code, "code": code, **more}}, headers)
 
     def _send(self, status: int, body: dict[str, Any] | bytes, headers: dict[str, str] | None = None) -> None:
         data = body if isinstance(body, bytes) else json.dumps(body).encode()

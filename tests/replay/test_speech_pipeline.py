@@ -236,6 +236,35 @@ def test_rate_limit_becomes_a_durable_timer_and_costs_no_attempt() -> None:
     assert (waited[-1] - task_hub.START).total_seconds() == 5 * 61
 
 
+def test_pause_that_is_asked_for_is_never_shorter_than_the_first_retry() -> None:
+    limited = worlds.failure(errors.ErrorCode.LANGUAGE_MODEL_RATE_LIMITED, "Quota.") | {
+        "retry_after_seconds": 0.0
+    }
+    world = World(language_answers={"translate": [limited]})
+    given = worlds.run_input(jobs.Workflow.FULL_PIPELINE)
+    assert world.run(given).output == {"status": "completed"}
+    (waited,) = [due for _, due in world.hub.fired]
+    assert (waited - task_hub.START).total_seconds() == given["limits"]["retry_first_delay_seconds"]
+
+
+@pytest.mark.parametrize(
+    ("code", "progressed", "status"),
+    [
+        (errors.ErrorCode.LANGUAGE_MODEL_RATE_LIMITED, True, "completed"),
+        (errors.ErrorCode.LANGUAGE_MODEL_UNAVAILABLE, True, "completed"),
+        (errors.ErrorCode.LANGUAGE_MODEL_RATE_LIMITED, False, "failed"),
+        (errors.ErrorCode.LANGUAGE_MODEL_UNAVAILABLE, False, "failed"),
+    ],
+)
+def test_long_transcript_may_meet_any_number_of_limits_as_long_as_it_gets_on(
+    code: errors.ErrorCode, *, progressed: bool, status: str
+) -> None:
+    failure = worlds.failure(code, "Not now.") | {"progressed": progressed}
+    world = World(language_answers={"translate": [failure] * 40})
+    world.run(worlds.run_input(jobs.Workflow.FULL_PIPELINE))
+    assert world.recorded()["translate"] == status
+
+
 def test_work_that_needs_several_calls_goes_on_where_it_was() -> None:
     world = World(language_answers={"summarize": [{"status": "unfinished"}, {"status": "unfinished"}]})
     assert world.run(worlds.run_input(jobs.Workflow.FULL_PIPELINE)).output == {"status": "completed"}

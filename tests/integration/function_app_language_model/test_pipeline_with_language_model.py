@@ -9,7 +9,8 @@ import pytest
 
 from contracts import jobs, results, steps
 from contracts.errors import ErrorCode
-from function_app import services
+from function_app import cancellations, services
+from function_app.language_model import openai_model
 from tests.fakes import language_model_server as fake
 from tests.fakes.language_model_server import Behaviour
 from tests.replay import platforms
@@ -24,7 +25,7 @@ def server() -> Iterator[fake.Server]:
 @pytest.fixture
 def platform(server: fake.Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[platforms.Platform]:
     monkeypatch.setenv("AZURE_FUNCTIONS_DURABLE_STRICT_TYPING", "1")
-    built = platforms.build(language_model_base_url=server.base_url, language_model_timeout_seconds=2)
+    built = platforms.build(language_model_base_url=server.base_url)
     built.workers.language = "es"
     built.workers.sentences = ("Hola a todos.", "El paquete llega tarde.")
     yield built
@@ -75,6 +76,27 @@ def test_endpoint_that_stays_away_costs_the_attempts_and_no_more(
     assert platform.run(jobs.Workflow.FULL_PIPELINE).output == {"status": "partial_complete"}
     assert len(server.calls) == 6
     assert "transcript.json" in platform.manifest().files
+
+
+def test_what_a_translation_may_have_lost_is_a_warning_of_the_job(
+    server: fake.Server, platform: platforms.Platform
+) -> None:
+    platform.workers.sentences = ("Son 1250 euros.", "El paquete llega tarde.")
+    server.loses_digits = True
+    assert platform.run(jobs.Workflow.FULL_PIPELINE).output == {"status": "completed"}
+    lost = "numbers of the transcript may be missing in the translation: segments 0"
+    assert lost in platform.manifest().warnings
+
+
+def test_cancelled_job_asks_for_no_more_pieces(
+    server: fake.Server, platform: platforms.Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(openai_model, "BATCH_SEGMENTS", 1)
+    platform.workers.sentences = tuple(f"Frase {i}." for i in range(20))
+    server.on_call = lambda: cancellations.cancel(platform.use, platform.job())
+    platform.run(jobs.Workflow.FULL_PIPELINE)
+    assert platform.job().status is jobs.JobStatus.CANCELLED
+    assert 0 < len(server.calls) <= 4
 
 
 def test_result_that_is_there_costs_no_second_call(server: fake.Server, platform: platforms.Platform) -> None:

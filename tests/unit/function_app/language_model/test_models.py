@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pydantic
 import pytest
 
 from contracts import params
@@ -25,7 +26,6 @@ def test_run_gets_the_engine_that_it_chose() -> None:
     model = models.build(choice(params.LanguageModelEngine.OPENAI), read)
     assert isinstance(model, openai_model.OpenAIModel)
     assert model.endpoint.client.api_key == "k"
-    assert model.endpoint.client.max_retries == 0
 
 
 def test_endpoint_that_is_configured_no_longer_is_said_to_be() -> None:
@@ -33,6 +33,14 @@ def test_endpoint_that_is_configured_no_longer_is_said_to_be() -> None:
         models.build(choice(params.LanguageModelEngine.OPENAI), read_settings())
     assert caught.value.code == ErrorCode.LANGUAGE_MODEL_REJECTED
     assert not caught.value.retryable
+
+
+@pytest.mark.parametrize(
+    "address", ["localhost:8099/v1", "http://[bad/v1", "ftp://host/v1", "http://h:99999"]
+)
+def test_address_that_is_none_is_refused_when_the_app_starts(address: str) -> None:
+    with pytest.raises(pydantic.ValidationError, match="language_model_base_url"):
+        read_settings(language_model_base_url=address)
 
 
 def test_cold_start_imports_no_language_model() -> None:
