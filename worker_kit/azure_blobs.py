@@ -165,6 +165,8 @@ def _translate(
         return errors.BlobChangedError(container, path)
     if error.status_code in _EXISTS:
         return errors.BlobExistsError(container, path)
+    if isinstance(error, azure_errors.ClientAuthenticationError):
+        return errors.BlobsUnavailableError("Blob storage does not accept this worker's credentials.")
     if error.status_code is None:
         return errors.BlobsUnavailableError("Blob storage does not answer to the end.")
     return errors.BlobsUnavailableError(f"Blob storage answered {error.status_code} {error.reason}.")

@@ -104,7 +104,9 @@ async def work(
         return await _receive(receiver, handlers)
     finally:
         stop.set()
-        await watching
+        state.note(Check.RECEIVING, "ended")
+        # Not awaited: a look at what is away takes half a minute, and what it would say nobody asks any more.
+        watching.cancel()
 
 
 def _receiver(

@@ -8,9 +8,12 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 from azure.core import MatchConditions
+from azure.core.credentials import AccessToken
+from azure.core.exceptions import ClientAuthenticationError
 from azure.storage.blob import BlobServiceClient
 from pydantic import SecretStr
 
@@ -219,3 +222,17 @@ def test_answer_that_breaks_off_is_an_outage_said_in_words() -> None:
             store.read(BlobReference(container=Container.WORK, path="a"))
         store.close()
         server.shutdown()
+
+
+class Nobody:
+    """A process without an identity."""
+
+    def get_token(self, *_scopes: str, **_options: Any) -> AccessToken:
+        raise ClientAuthenticationError("no credential")
+
+
+def test_missing_identity_is_said_in_words() -> None:
+    store = azure_blobs.AzureBlobStore(BlobServiceClient("https://nowhere.invalid", Nobody(), retry_total=0))
+    with pytest.raises(errors.BlobsUnavailableError, match="does not accept this worker's credentials"):
+        store.ping()
+    store.close()

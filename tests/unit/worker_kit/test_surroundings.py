@@ -146,6 +146,28 @@ async def test_whole_worker_becomes_ready_works_and_drains(tmp_path: Path) -> No
     assert not state.ready()
 
 
+async def test_worker_that_is_told_to_stop_does_not_wait_for_storage_that_is_away(tmp_path: Path) -> None:
+    asked, answer = threading.Event(), threading.Event()
+
+    class SilentStore(MemoryBlobStore):
+        def ping(self) -> None:
+            asked.set()
+            answer.wait(60)
+
+    around = run.Surroundings(
+        queue=MemoryQueue(), event_sender=MemoryEvents(), blob_store=SilentStore(), workspace=tmp_path
+    )
+    stop = asyncio.Event()
+    handler = builders.ScriptedHandler()
+    working = asyncio.create_task(
+        run.work(builders.settings(), lambda: [handler], around, Readiness(), WorkerMetrics(), stop)
+    )
+    await waiting.until(asked.is_set)
+    stop.set()
+    await asyncio.wait_for(working, 10)
+    answer.set()
+
+
 def test_settings_need_a_queue_and_a_storage(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("SERVICE_BUS_CONNECTION_STRING", "AZURE_STORAGE_CONNECTION_STRING"):
         monkeypatch.delenv(name, raising=False)
