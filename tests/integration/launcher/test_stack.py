@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from local_stack import azurite
+from local_stack import azurite, free_ports
 from local_stack.launcher import __main__ as command
 from local_stack.launcher import description, engines, ports, services, stack, state
 
@@ -47,6 +47,18 @@ def test_description_that_cannot_be_written_is_told(
     made, said = described
     made._describe()
     assert said == [f"{tmp_path / 'stack.json'} cannot be written: No space left on device"]
+
+
+def test_port_that_is_taken_is_moved_and_it_is_said(tmp_path: Path) -> None:
+    said: list[str] = []
+    with free_ports.hold_free_port() as taken:
+        taken.listen()
+        port = taken.getsockname()[1]
+        wanted = ports.Ports(api=port, blobs=0, broker=0, counts=0, postgres=0)
+        options = stack.StackOptions(state=tmp_path, ports=wanted, profile=engines.Profile.FIXTURES)
+        plan = stack.Stack(options, tell=said.append)._make_plan()
+    assert plan.ports.api != port
+    assert f"Port {port} (api) is taken; using {plan.ports.api}" in said
 
 
 def test_line_that_nobody_can_read_ends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

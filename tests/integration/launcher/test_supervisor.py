@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from local_stack.launcher import errors, managed, ports, service, supervisor
+from local_stack.launcher import description, errors, managed, ports, service, supervisor
 from tests.integration.launcher import toys
 
-LIMIT_SECONDS = 20.0
+LIMIT_SECONDS = 45.0
 
 
 class Running:
@@ -215,4 +215,5 @@ def test_children_of_a_killed_process_do_not_outlive_it(tmp_path: Path) -> None:
         assert member.pid is not None
         os.kill(member.pid, signal.SIGKILL)
         running.until(lambda: member.restarts == 1 and member.phase is managed.Phase.READY)
-        running.until(lambda: _gone(child) or Path(f"/proc/{child}/stat").read_text().split()[2] == "Z")
+        # A zombie counts as gone: who reaps it is not the launcher's affair.
+        running.until(lambda: description.birth(child) is None)
