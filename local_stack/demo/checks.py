@@ -44,21 +44,23 @@ def word_error_rate(expected: str, heard: str) -> float:
     return distances[-1] / max(1, len(wanted))
 
 
-def mean_start_error_seconds(
+def mean_time_errors_seconds(
     expected: Sequence[recordings.KnownWord], heard: Sequence[results.Word]
-) -> tuple[float, float]:
-    """The mean distance of the starts of words found in both, and the share of the expected words found."""
+) -> tuple[float, float, float]:
+    """Mean distances of starts and of ends of words found in both; the share of expected words found."""
     wanted = [_plain(word.text) for word in expected]
     got = [_plain(word.text) for word in heard]
     matcher = difflib.SequenceMatcher(None, wanted, got, autojunk=False)
-    distances = [
-        abs(expected[block.a + offset].start - heard[block.b + offset].start)
+    pairs = [
+        (expected[block.a + offset], heard[block.b + offset])
         for block in matcher.get_matching_blocks()
         for offset in range(block.size)
     ]
-    if not distances:
-        return float("inf"), 0.0
-    return sum(distances) / len(distances), len(distances) / len(wanted)
+    if not pairs:
+        return float("inf"), float("inf"), 0.0
+    starts = sum(abs(known.start - word.start) for known, word in pairs)
+    ends = sum(abs(known.end - word.end) for known, word in pairs)
+    return starts / len(pairs), ends / len(pairs), len(pairs) / len(wanted)
 
 
 def _reason(expected: recordings.Recording, ended: outcome.Outcome) -> Iterator[str]:
@@ -86,11 +88,12 @@ def _text(expected: recordings.Recording, transcript: results.Transcript) -> Ite
 
 def _times(expected: recordings.Recording, transcript: results.Transcript) -> Iterator[str]:
     heard = [word for segment in transcript.segments for word in segment.words]
-    error_seconds, share = mean_start_error_seconds(expected.words, heard)
+    starts_seconds, ends_seconds, share = mean_time_errors_seconds(expected.words, heard)
     if share < LEAST_SHARE_OF_WORDS_FOUND:
         yield f"only {share:.0%} of the known words have a time"
-    if error_seconds > MOST_MEAN_TIME_ERROR_SECONDS:
-        yield f"words start {error_seconds:.2f} s away from where they are, on average"
+    for what, error_seconds in (("start", starts_seconds), ("end", ends_seconds)):
+        if error_seconds > MOST_MEAN_TIME_ERROR_SECONDS:
+            yield f"words {what} {error_seconds:.2f} s away from where they are, on average"
 
 
 def _files(transcript: results.Transcript, saved: Path) -> Iterator[str]:

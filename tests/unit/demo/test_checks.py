@@ -86,15 +86,22 @@ def test_wrong_file_is_told(saved: Path, name: str, content: str, fault: str) ->
     assert all(one.startswith(fault) for one in found)
 
 
-def test_words_far_from_their_place_are_told(saved: Path) -> None:
+@pytest.mark.parametrize(
+    ("start", "end", "fault"),
+    [
+        (0.3, 0.5, "words start 0.30 s away from where they are, on average"),
+        (0.0, 0.8, "words end 0.30 s away from where they are, on average"),
+    ],
+)
+def test_words_far_from_their_place_are_told(saved: Path, start: float, end: float, fault: str) -> None:
     late = recordings.Recording(
         path=EXPECTED.path,
         title="late",
         language="en",
         text="Hello",
-        words=(recordings.KnownWord(text="Hello", start=0.3, end=0.5),),
+        words=(recordings.KnownWord(text="Hello", start=start, end=end),),
     )
-    assert checks.faults(late, _ended(), saved) == ["words start 0.30 s away from where they are, on average"]
+    assert checks.faults(late, _ended(), saved) == [fault]
 
 
 @pytest.mark.parametrize(
