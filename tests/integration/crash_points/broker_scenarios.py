@@ -17,10 +17,11 @@ from azure.servicebus.aio import ServiceBusClient, ServiceBusReceiver
 from local_stack.broker import store
 from local_stack.broker.journal import CommitPoint
 
+# Locks and windows must outlast the broker that prepared them: it is the next one that sees them end.
 QUEUES: Final[dict[str, dict[str, Any]]] = {
-    "work": {"LockDuration": "PT2S"},
-    "once": {"LockDuration": "PT2S", "RequiresDuplicateDetection": True},
-    "briefly-once": {"RequiresDuplicateDetection": True, "DuplicateDetectionHistoryTimeWindow": "PT4S"},
+    "work": {"LockDuration": "PT5S"},
+    "once": {"LockDuration": "PT5S", "RequiresDuplicateDetection": True},
+    "briefly-once": {"RequiresDuplicateDetection": True, "DuplicateDetectionHistoryTimeWindow": "PT8S"},
 }
 
 
@@ -50,10 +51,13 @@ class Scene:
         found: list[Any] = []
         mode = ServiceBusReceiveMode.RECEIVE_AND_DELETE
         async with self.client.get_queue_receiver(queue, sub_queue=sub_queue, receive_mode=mode) as receiver:
-            while await self._is_any_left(queue, sub_queue):
+            while True:
+                # Asked before: what was sent to the client while it did not receive is left nowhere else.
+                is_any_left = await self._is_any_left(queue, sub_queue)
                 batch = await receiver.receive_messages(20, max_wait_time=1.0)
                 found += [(str(message), message.delivery_count) for message in batch]
-        return found
+                if not (is_any_left or batch):
+                    return found
 
     async def _is_any_left(self, queue: str, sub_queue: ServiceBusSubQueue | None) -> bool:
         async with httpx.AsyncClient() as http:
@@ -189,7 +193,7 @@ async def _kept(scene: Scene) -> None:
 
 async def _schedule(scene: Scene) -> None:
     async with scene.client.get_queue_sender("work") as sender:
-        due = datetime.now(UTC) + timedelta(seconds=2.0)
+        due = datetime.now(UTC) + timedelta(seconds=5.0)
         await sender.schedule_messages(ServiceBusMessage("m"), due)
 
 

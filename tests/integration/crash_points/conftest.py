@@ -7,7 +7,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.integration.crash_points import nursery
+# What the checks compared is what a failure must show.
+pytest.register_assert_rewrite("tests.integration.crash_points.broker_scenarios")
+
+from tests.integration.crash_points import nursery  # noqa: E402 # after the line above, which must come first
 
 
 @pytest.fixture(scope="module")
