@@ -95,6 +95,8 @@ class Settings(BaseSettings):
     """How much longer than the time to live an orchestrator waits: the queue speaks first."""
     work_retention_hours: Annotated[float, Field(ge=1)] = 48.0
     """What a job left in `work` is removed this long after it was written: longer than any run takes."""
+    instance_retention_days: Annotated[float, Field(ge=7)] = 30.0
+    """Durable forgets a finished run this long after it began: longer than any run takes. Its job stays."""
 
     # Models; the workers have the same settings, and refuse or load what they have not
 

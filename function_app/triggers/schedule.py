@@ -6,7 +6,7 @@
 import azure.functions as func
 from azure.durable_functions import Blueprint, DurableOrchestrationClient
 
-from function_app import orphans, services, sweeps
+from function_app import orphans, retention, services, sweeps
 
 blueprint = Blueprint()
 
@@ -31,3 +31,10 @@ async def end_orphans(timer: func.TimerRequest, client: DurableOrchestrationClie
     parts = await services.ready()
     await orphans.end_instances(parts, client)
     await orphans.remove_work(parts)
+
+
+@blueprint.timer_trigger(arg_name="timer", schedule="0 32 * * * *", run_on_startup=False)
+@blueprint.durable_client_input(client_name="client")
+async def purge_instances(timer: func.TimerRequest, client: DurableOrchestrationClient) -> None:  # noqa: ARG001 - the host names it
+    """Every hour."""
+    await retention.purge_instances(await services.ready(), client)
