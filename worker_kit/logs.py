@@ -1,5 +1,6 @@
 """Logs: one JSON object per line on standard output."""
 
+import contextlib
 import logging
 import sys
 
@@ -17,12 +18,22 @@ def configure(*, level: str, worker_id: str) -> None:
             structlog.processors.JSONRenderer(),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level]),
-        logger_factory=structlog.PrintLoggerFactory(sys.stdout),
+        logger_factory=lambda *_arguments: _SteadyLogger(sys.stdout),
     )
     structlog.contextvars.bind_contextvars(worker_id=worker_id)
     logging.basicConfig(level=logging.WARNING, handlers=[_StructlogHandler()], force=True)
     # The SDK logs every reconnection as a warning, several lines each; the receive loop says it once.
     logging.getLogger("azure").setLevel(logging.ERROR)
+
+
+class _SteadyLogger(structlog.PrintLogger):
+    """The log may lie on the very disk that is full: what cannot be logged is lost and stops nothing."""
+
+    def msg(self, message: str) -> None:
+        with contextlib.suppress(OSError):
+            super().msg(message)
+
+    debug = info = warning = error = critical = exception = msg
 
 
 class _StructlogHandler(logging.Handler):

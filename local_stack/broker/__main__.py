@@ -14,22 +14,13 @@ import pydantic
 import structlog
 import typer
 
+from local_stack import steady_logs
 from local_stack.broker import configuration, counts, errors, namespace, server, settings, store
 
 log = structlog.get_logger()
 
 _EXIT_USAGE = 2
 _EXIT_IN_USE = 1
-
-
-class _SteadyLogger(structlog.PrintLogger):
-    """The log may lie on the very disk that is full: what cannot be logged is lost and stops nothing."""
-
-    def msg(self, message: str) -> None:
-        with contextlib.suppress(OSError):
-            super().msg(message)
-
-    debug = info = warning = error = critical = exception = msg
 
 
 def configure_logging() -> None:
@@ -42,7 +33,7 @@ def configure_logging() -> None:
             structlog.processors.JSONRenderer(),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=lambda *_arguments: _SteadyLogger(sys.stderr),
+        logger_factory=lambda *_arguments: steady_logs.SteadyLogger(sys.stderr),
         cache_logger_on_first_use=True,
     )
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import structlog
 
+from local_stack import steady_logs
 from local_stack.functions_host import (
     assembly,
     bindings,
@@ -104,7 +105,7 @@ def _configure_logs() -> None:
             structlog.processors.JSONRenderer(),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=lambda *_arguments: steady_logs.SteadyLogger(sys.stderr),
     )
 
 
