@@ -9,6 +9,7 @@ from gpu_worker import audio, errors, transcripts, voice, windows
 from gpu_worker.batches import Batcher, Transcribed
 from gpu_worker.engines import Clip, Engine, Options
 from worker_kit import errors as kit_errors
+from worker_kit import model_folders
 from worker_kit.context import StepContext
 from worker_kit.handlers import HandlerResult, WorkUsage
 
@@ -38,6 +39,7 @@ class TranscribeHandler:
 
     def load(self) -> None:
         self._engine.load()
+        model_folders.check_unchanged(self._engine.model.path, self._engine.model.revision)
 
     def warm_up(self) -> None:
         self._engine.warm_up()

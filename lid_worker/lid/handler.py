@@ -16,6 +16,7 @@ from lid_worker.lid import clips, voting
 from lid_worker.lid.engines import AssumeEnglish, LanguageEngine, Sound
 from lid_worker.prepare.sound import SAMPLE_RATE_HZ, samples
 from worker_kit import errors as kit_errors
+from worker_kit import model_folders
 from worker_kit.context import StepContext
 from worker_kit.handlers import HandlerResult, WorkUsage
 
@@ -36,6 +37,7 @@ class LidHandler:
 
     def load(self) -> None:
         self._engine.load()
+        model_folders.check_unchanged(self._model.path, self._model.revision)
 
     def warm_up(self) -> None:
         """One second of faint noise, always the same."""

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import pytest
+import structlog
 
 from local_stack.broker import configuration, dispatch, encoder, entries, errors, journal, namespace, sections
 from local_stack.broker import store as stores
@@ -105,17 +105,16 @@ async def test_delivery_that_the_file_refused_is_tried_again_when_the_pause_is_o
     await until(lambda: len(consumer.received) == 1)
 
 
-async def test_body_that_cannot_be_read_costs_one_try_per_pause_and_comes_when_it_can(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+async def test_body_that_cannot_be_read_costs_one_try_per_pause_and_comes_when_it_can(tmp_path: Path) -> None:
     world = World(tmp_path, body_memory_bytes=0)
     await world.send(b"a", b"b")
     world.store.unreadable = 3
     began = asyncio.get_running_loop().time()
-    consumer = world.consumer(credit=2)
-    await until(lambda: len(consumer.received) == 2)
+    with structlog.testing.capture_logs() as logged:
+        consumer = world.consumer(credit=2)
+        await until(lambda: len(consumer.received) == 2)
     assert asyncio.get_running_loop().time() - began > 2 * _PAUSE_SECONDS
-    assert "turn_failed" in capsys.readouterr().out
+    assert "turn_failed" in {line["event"] for line in logged}
 
 
 async def test_one_turn_hands_out_no_more_than_a_slow_client_may_owe(tmp_path: Path) -> None:

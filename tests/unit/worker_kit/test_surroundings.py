@@ -256,11 +256,13 @@ def test_stored_results_come_back_equal() -> None:
 
 
 def test_log_lines_are_json_with_the_worker_id(capsys: pytest.CaptureFixture[str]) -> None:
+    was_configured, before = structlog.is_configured(), structlog.get_config()
     try:
         logs.configure(level="INFO", worker_id="worker-9")
         structlog.get_logger().info("something_happened", chunk=3)
     finally:
-        structlog.reset_defaults()
+        # Loggers that were used before keep what they had then; others must have the same.
+        structlog.configure(**before) if was_configured else structlog.reset_defaults()
         structlog.contextvars.clear_contextvars()
     line = json.loads(capsys.readouterr().out)
     assert (line["event"], line["chunk"], line["worker_id"]) == ("something_happened", 3, "worker-9")
