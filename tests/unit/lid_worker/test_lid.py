@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from lid_worker.lid import clips, engines, voting
 from lid_worker.lid.handler import NO_SPEECH_WARNING, LidHandler
 from lid_worker.prepare.handler import PrepareHandler
 from tests.unit.lid_worker import sounds, steps_bench
-from worker_kit import errors
+from worker_kit import errors, model_folders
 
 
 class ScriptedEngine:
@@ -62,6 +63,15 @@ def identified(
     answer = bench.handle(handler, steps_bench.lid_request(plan, **{**pinned, **wanted}))
     assert isinstance(answer.result, results.LanguageResult)
     return answer.result
+
+
+def test_model_that_changes_while_it_is_loaded_is_not_taken_for_what_it_was(tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(sounds.LID_MODEL, tmp_path / "model"))
+    model = models.resolve("transformers", str(folder))
+    LidHandler(model, ScriptedEngine()).load()
+    (folder / "config.json").write_text("{}")
+    with pytest.raises(model_folders.ModelChangedError):
+        LidHandler(model, ScriptedEngine()).load()
 
 
 def test_clips_come_from_all_over_the_recording_and_hold_speech_alone(
