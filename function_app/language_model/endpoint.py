@@ -1,6 +1,5 @@
 """The openai SDK's client for the endpoint that the settings name."""
 
-import contextlib
 import functools
 import math
 from collections.abc import Callable
@@ -42,8 +41,11 @@ class _HttpClient(openai.DefaultHttpxClient):
 
     def __del__(self) -> None:
         """As the SDK's own: a client that is forgotten leaves no connections open."""
-        with contextlib.suppress(Exception):
+        # No `contextlib.suppress`: when the process ends, modules may be gone before this client is.
+        try:  # noqa: SIM105
             self.close()
+        except Exception:  # noqa: BLE001, S110
+            pass
 
 
 def _asks_for_a_short_pause(response: httpx2.Response) -> bool:

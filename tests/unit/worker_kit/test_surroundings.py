@@ -5,23 +5,26 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import json
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
 import httpx
 import pydantic
 import pytest
-import structlog
 
 from contracts import blobs, steps
 from tests.unit.worker_kit import builders, waiting
-from worker_kit import context, health, hub, loading, logs, readiness, run, step_results, threads, workspaces
+from worker_kit import context, health, hub, loading, readiness, run, step_results, threads, workspaces
 from worker_kit.backoff import Backoff
 from worker_kit.memory_blobs import MemoryBlobStore
 from worker_kit.memory_queue import MemoryEvents, MemoryQueue
 from worker_kit.metrics import WorkerMetrics
 from worker_kit.readiness import Check, Readiness
 from worker_kit.settings import WorkerSettings
+
+ROOT = Path(__file__).resolve().parents[3]
 
 
 class UnluckyHandler(builders.ScriptedHandler):
@@ -255,14 +258,17 @@ def test_stored_results_come_back_equal() -> None:
     assert step_results.from_bytes(steps.Step.PREPARE, step_results.to_bytes(plan)) == plan
 
 
-def test_log_lines_are_json_with_the_worker_id(capsys: pytest.CaptureFixture[str]) -> None:
-    was_configured, before = structlog.is_configured(), structlog.get_config()
-    try:
-        logs.configure(level="INFO", worker_id="worker-9")
-        structlog.get_logger().info("something_happened", chunk=3)
-    finally:
-        # Loggers that were used before keep what they had then; others must have the same.
-        structlog.configure(**before) if was_configured else structlog.reset_defaults()
-        structlog.contextvars.clear_contextvars()
-    line = json.loads(capsys.readouterr().out)
-    assert (line["event"], line["chunk"], line["worker_id"]) == ("something_happened", 3, "worker-9")
+def test_log_lines_are_json_with_the_worker_id() -> None:
+    # In a process of its own: it configures all logging of its process.
+    said = (
+        "import logging, structlog; from worker_kit import logs;"
+        "logs.configure(level='INFO', worker_id='worker-9');"
+        "structlog.get_logger().info('something_happened', chunk=3);"
+        "logging.getLogger('library').warning('odd')"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", said], cwd=ROOT, capture_output=True, check=True, timeout=60
+    )
+    ours, library = map(json.loads, ended.stdout.splitlines())
+    assert (ours["event"], ours["chunk"], ours["worker_id"]) == ("something_happened", 3, "worker-9")
+    assert (library["event"], library["message"]) == ("library_log", "odd")
