@@ -13,12 +13,10 @@ The last line is one JSON object:
 
 from __future__ import annotations
 
-import math
 import sys
 import tempfile
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent import futures
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -39,6 +37,7 @@ from tests.faults import (
     leftovers,
     monkey,
     report,
+    supply,
     undisturbed,
     witness,
     workload,
@@ -46,8 +45,6 @@ from tests.faults import (
 
 END_LIMIT_SECONDS: Final = 180.0
 """From the last kill until every job has ended and nothing is left over."""
-SHARE_AT_START: Final = 0.4
-"""Of the jobs: those that are there before the first kill."""
 STORAGE_RETRIES: Final = 8
 UNCLEAN: Final = 1
 
@@ -93,17 +90,6 @@ def storage_of(running: stack.Stack) -> BlobServiceClient:
     return BlobServiceClient.from_connection_string(
         running.credentials["AZURE_STORAGE_CONNECTION_STRING"], retry_total=STORAGE_RETRIES
     )
-
-
-def _comings(job_count: int, kill_count: int) -> Iterator[int]:
-    """How many jobs come at the start, and then after each kill: the last when nine of ten kills are made."""
-    first = math.ceil(SHARE_AT_START * job_count)
-    come = first
-    yield first
-    for made in range(1, kill_count + 1):
-        due = min(job_count, first + math.ceil((job_count - first) * made / (0.9 * kill_count)))
-        yield due - come
-        come = due
 
 
 @dataclass(kw_only=True)
@@ -153,27 +139,34 @@ class _Run:
     def _disturb(self, kinds: Sequence[workload.Kind]) -> tuple[list[workload.Submitted], list[monkey.Kill]]:
         """Some jobs are there from the start, the others come one by one as the kills go on."""
         wanted = workload.mix(kinds, self.options.jobs)
-        comings = _comings(self.options.jobs, self.options.kills)
-        gate, made = threading.Semaphore(next(comings)), 0
+        sender = workload.Sender(url=self.running.url)
+        coming = supply.Supply(
+            job_count=self.options.jobs,
+            kill_count=self.options.kills,
+            is_idle=lambda come: len(sender.sent) == come and self._have_ended(sender.sent),
+        )
+        made = 0
 
         def on_kill(kill: monkey.Kill) -> None:
             nonlocal made
             made += 1
             self.tell(f"{made:>3}  {kill}")
-            for _ in range(next(comings)):
-                gate.release()
+            coming.killed(made)
 
         planned = monkey.plan(
             self.options.kills, self.options.seed, longest_pause_seconds=self.options.longest_pause_seconds
         )
         with futures.ThreadPoolExecutor(1) as pool:
-            sender = workload.Sender(url=self.running.url)
-            sending = pool.submit(sender.send_all, wanted, gate=gate.acquire)
+            coming.killed(0)
+            sending = pool.submit(sender.send_all, wanted, gate=coming.wait_for_turn)
             try:
-                kills = monkey.run(self.running, planned, on_kill=on_kill)
+                kills = monkey.run(self.running, planned, before=coming.keep_busy, on_kill=on_kill)
             finally:
-                gate.release(self.options.jobs)  # whatever became of the kills, nobody waits for ever
+                coming.end()
             return sending.result(), kills
+
+    def _have_ended(self, sent: Sequence[workload.Submitted]) -> bool:
+        return all(self.speech.get(each.job_id).status in jobs.TERMINAL for each in tuple(sent))
 
     def _report(
         self,

@@ -70,13 +70,22 @@ def plan(
         yield Planned(victim=deck.pop(), pause_seconds=chance.uniform(0, longest_pause_seconds))
 
 
-def run(running: stack.Stack, planned: Iterator[Planned], *, on_kill: Callable[[Kill], None]) -> list[Kill]:
-    """Makes the kills, each after the process that was killed before is ready again; `on_kill` hears of each.
+def run(
+    running: stack.Stack,
+    planned: Iterator[Planned],
+    *,
+    before: Callable[[], None],
+    on_kill: Callable[[Kill], None],
+) -> list[Kill]:
+    """Makes the kills, each after the process that was killed before is ready again.
+
+    `before` is called before the pause that goes before a kill, `on_kill` after each.
 
     Raises TimeoutError when one does not come back, and LauncherError when the stack has given up.
     """
     kills = []
     for each in planned:
+        before()
         time.sleep(each.pause_seconds)
         kills.append(strike(running, each.victim))
         on_kill(kills[-1])

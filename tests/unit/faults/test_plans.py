@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 
-from tests.faults import chaos, messages, monkey, proxy
+from tests.faults import messages, monkey, proxy, supply
 
 
 def test_same_seed_kills_the_same_processes_after_the_same_pauses() -> None:
@@ -33,7 +33,20 @@ def test_same_seed_gives_a_message_the_same_fate() -> None:
 
 @pytest.mark.parametrize(("jobs", "kills"), [(20, 30), (3, 100), (50, 2), (1, 1)])
 def test_every_job_comes_by_the_last_kill_and_some_come_amid_the_kills(jobs: int, kills: int) -> None:
-    comings = list(chaos._comings(jobs, kills))
-    assert len(comings) == kills + 1
-    assert sum(comings) == jobs
-    assert jobs == 1 or sum(comings[1:]) > 0
+    come = [supply.due(jobs, kills, made) for made in range(kills + 1)]
+    assert come == sorted(come)
+    assert come[-1] == jobs
+    assert jobs == 1 or come[0] < jobs
+
+
+def test_jobs_come_early_while_all_others_have_ended() -> None:
+    idle = iter([True, True, False])
+    coming = supply.Supply(job_count=5, kill_count=10, is_idle=lambda _come: next(idle))
+    coming.killed(0)
+    coming.keep_busy()
+    assert coming.come == 4
+    coming.killed(1)
+    assert coming.come == 4
+    coming.end()
+    for _ in range(5):
+        coming.wait_for_turn()
