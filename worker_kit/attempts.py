@@ -25,10 +25,12 @@ from worker_kit import clocks, errors, failures, intake, step_results
 from worker_kit.blobs import BlobStore, content_hash
 from worker_kit.context import StepContext
 from worker_kit.handlers import StepHandler, WorkUsage
+from worker_kit.hanging import HangingWork
 from worker_kit.lock import HeldLock
 from worker_kit.metrics import WorkerMetrics
 from worker_kit.progress import ProgressLog
 from worker_kit.queues import EventSender, ReceivedMessage
+from worker_kit.settings import WorkerSettings
 from worker_kit.threads import run_in_thread
 
 log = structlog.get_logger()
@@ -75,16 +77,16 @@ class AttemptRunner:
         event_sender: EventSender,
         metrics: WorkerMetrics,
         workspace: Path,
-        worker_id: str,
-        cancel_check_seconds: float,
+        settings: WorkerSettings,
+        hanging: HangingWork,
     ) -> None:
         self._handlers = _by_step(handlers)
         self._blobs = blob_store
         self._events = event_sender
         self._metrics = metrics
         self._workspace = workspace
-        self._worker_id = worker_id
-        self._cancel_check_seconds = cancel_check_seconds
+        self._settings = settings
+        self._hanging = hanging
         self._running: set[threading.Event] = set()
 
     async def run(self, message: ReceivedMessage, held: HeldLock) -> Verdict:
@@ -130,16 +132,17 @@ class AttemptRunner:
         limit_seconds = seconds_left + SPARE_SECONDS
         abandoned = threading.Event()
         self._running.add(abandoned)
+        work = asyncio.ensure_future(
+            run_in_thread(lambda: self._work(request, abandoned), name=f"{request.step}-{request.job_id}")
+        )
         try:
-            async with asyncio.timeout(limit_seconds):
-                return await run_in_thread(
-                    lambda: self._work(request, abandoned), name=f"{request.step}-{request.job_id}"
-                )
-        except TimeoutError:
-            abandoned.set()
-            return _Work(outcome=_timed_out(), usage=WorkUsage(), run_seconds=limit_seconds)
+            if (await asyncio.wait({work}, timeout=limit_seconds))[0]:
+                return work.result()
         finally:
             self._running.discard(abandoned)
+        abandoned.set()
+        self._hanging.watch(work)
+        return _Work(outcome=_timed_out(), usage=WorkUsage(), run_seconds=limit_seconds)
 
     def _work(self, request: messages.StepRequest, abandoned: threading.Event) -> _Work:
         """In a thread. Raises only what `failures.PASSED_THROUGH` names."""
@@ -165,7 +168,7 @@ class AttemptRunner:
             request=request,
             blob_store=self._blobs,
             workspace=folder,
-            cancel_check_seconds=self._cancel_check_seconds,
+            cancel_check_seconds=self._settings.cancel_check_seconds,
             on_progress=ProgressLog().note,
             abandoned=abandoned,
         )
@@ -212,7 +215,7 @@ class AttemptRunner:
             cpu_seconds=work.usage.cpu_seconds or 0.0,
             engine=work.usage.engine,
             model=work.usage.model,
-            worker_id=self._worker_id,
+            worker_id=self._settings.worker_id,
         )
         return events.StepFinished(
             tenant_id=request.tenant_id,

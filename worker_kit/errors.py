@@ -13,6 +13,7 @@
   + BlobsUnavailableError     the message goes back to the queue
   + QueueUnavailableError     the message goes back to the queue
   + LockLostError             somebody else has the message, or will
+  + WorkHangsError            the process ends, and is started again
 """
 
 from contracts import blobs
@@ -109,5 +110,11 @@ class QueueUnavailableError(WorkerError):
 
 class LockLostError(WorkerError):
     """The lock on the message ran out."""
+
+    retryable = True
+
+
+class WorkHangsError(WorkerError):
+    """Work that nobody waits for any more does not end, and keeps others from beginning."""
 
     retryable = True

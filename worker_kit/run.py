@@ -1,20 +1,23 @@
 """The main of every worker."""
 
 import asyncio
+import contextlib
 import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final, NoReturn
 
 import structlog
 
 from contracts import queues
-from worker_kit import azure_blobs, drain, health, loading, logs, readiness, service_bus, workspaces
+from worker_kit import azure_blobs, drain, errors, health, loading, logs, readiness, service_bus, workspaces
 from worker_kit.attempts import AttemptRunner
 from worker_kit.backoff import Backoff
 from worker_kit.blobs import BlobStore
 from worker_kit.handlers import StepHandler
+from worker_kit.hanging import HangingWork
 from worker_kit.metrics import WorkerMetrics
 from worker_kit.queues import EventSender, WorkQueue
 from worker_kit.readiness import Check, Readiness
@@ -23,6 +26,8 @@ from worker_kit.settings import WorkerSettings
 from worker_kit.threads import run_in_thread
 
 log = structlog.get_logger()
+
+EXIT_HANGING: Final = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,17 +45,27 @@ def run_worker(settings: WorkerSettings, *, queue: queues.Queue, find: loading.F
 
     Loads the models of the handlers that `find` makes, receives from `queue`, and drains when asked to stop.
     Work that does not stop in time is left behind: its message is redelivered, and the process ends without
-    waiting for its thread. Raises the WorkerError of `find` that is not retryable.
+    waiting for its thread. So it does, with status 3, when work hangs: whoever started the worker starts it
+    again. Raises the WorkerError of `find` that is not retryable.
     """
     logs.configure(level=settings.log_level, worker_id=settings.worker_id)
-    with workspaces.process_workspace(settings.workspace_dir) as workspace:
-        drained = asyncio.run(_main(settings, queue, find, workspace))
+    try:
+        with workspaces.process_workspace(settings.workspace_dir) as workspace:
+            drained = asyncio.run(_main(settings, queue, find, workspace))
+    except errors.WorkHangsError as error:
+        log.error("worker_gives_up", code=error.code, reason=str(error))
+        _leave(EXIT_HANGING)
     log.info("worker_ended", drained=drained)
     if not drained:
-        # Native code in a daemon thread may crash an interpreter that is being taken down.
-        sys.stdout.flush()
-        os._exit(0)
+        _leave(0)
     return 0
+
+
+def _leave(status: int) -> NoReturn:
+    """Native code in a daemon thread may crash an interpreter that is being taken down."""
+    with contextlib.suppress(OSError):
+        sys.stdout.flush()
+    os._exit(status)
 
 
 async def _main(settings: WorkerSettings, queue: queues.Queue, find: loading.Find, workspace: Path) -> bool:
@@ -82,7 +97,7 @@ async def work(
     metrics: WorkerMetrics,
     stop: asyncio.Event,
 ) -> bool:
-    """From loading to drained, until `stop`; False when work was left behind."""
+    """From loading to drained, until `stop`; False when work was left behind. Raises WorkHangsError."""
     watching = asyncio.create_task(
         readiness.watch(
             state,
@@ -99,9 +114,13 @@ async def work(
         handlers = await loading.load_all(find, state=state, backoff=backoff, stop=stop)
         if handlers is None:
             return False
-        receiver = _receiver(settings, handlers, surroundings, metrics, stop)
+        hanging = HangingWork(limit_seconds=settings.hang_seconds, on_found=stop.set)
+        receiver = _receiver(settings, handlers, surroundings, metrics, stop, hanging)
         state.note(Check.RECEIVING)
-        return await _receive(receiver, handlers)
+        drained = await _receive(receiver, handlers, hanging)
+        if hanging.found:
+            raise errors.WorkHangsError
+        return drained
     finally:
         stop.set()
         state.note(Check.RECEIVING, "ended")
@@ -115,6 +134,7 @@ def _receiver(
     surroundings: Surroundings,
     metrics: WorkerMetrics,
     stop: asyncio.Event,
+    hanging: HangingWork,
 ) -> Receiver:
     runner = AttemptRunner(
         handlers=handlers,
@@ -122,15 +142,15 @@ def _receiver(
         event_sender=surroundings.event_sender,
         metrics=metrics,
         workspace=surroundings.workspace,
-        worker_id=settings.worker_id,
-        cancel_check_seconds=settings.cancel_check_seconds,
+        settings=settings,
+        hanging=hanging,
     )
     return Receiver(queue=surroundings.queue, runner=runner, settings=settings, metrics=metrics, stop=stop)
 
 
-async def _receive(receiver: Receiver, handlers: Sequence[StepHandler]) -> bool:
+async def _receive(receiver: Receiver, handlers: Sequence[StepHandler], hanging: HangingWork) -> bool:
     drained = await receiver.run()
-    if drained:
+    if drained and not hanging.found:
         for handler in handlers:
             await run_in_thread(handler.close, name="close")
     return drained

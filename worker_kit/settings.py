@@ -54,6 +54,8 @@ class WorkerSettings(StorageSettings):
     """How long one receive waits for a message; also how long an idle worker takes to end after SIGTERM."""
     drain_seconds: Annotated[float, Field(ge=0)] = 120.0
     """After SIGTERM: how long running work may take to finish before its messages go back."""
+    hang_seconds: Annotated[float, Field(gt=0)] = 120.0
+    """How long work that nobody waits for any more may take to end before the process gives itself up."""
     backoff_seconds: Annotated[float, Field(gt=0)] = 1.0
     """First pause after the broker or storage was away; doubles up to `longest_backoff_seconds`."""
     longest_backoff_seconds: Annotated[float, Field(gt=0)] = 30.0

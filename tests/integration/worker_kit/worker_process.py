@@ -90,6 +90,10 @@ class WorkerProcess:
     def is_running(self) -> bool:
         return self._process is not None and self._process.poll() is None
 
+    def exit_status(self) -> int | None:
+        """How it ended; None while it runs."""
+        return self._running().poll()
+
     def _log_lines(self) -> list[str]:
         # Up to the last line that is complete: the process may be writing.
         return self.log_path.read_text().split("\n")[:-1]

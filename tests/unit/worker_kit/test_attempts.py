@@ -18,6 +18,7 @@ from tests.unit.worker_kit import builders
 from worker_kit import errors, event_ids, lock, step_results
 from worker_kit.attempts import AttemptRunner, Settlement, Verdict
 from worker_kit.context import StepContext
+from worker_kit.hanging import HangingWork
 from worker_kit.memory_blobs import MemoryBlobStore
 from worker_kit.memory_queue import MemoryEvents, MemoryQueue
 from worker_kit.metrics import WorkerMetrics
@@ -33,6 +34,7 @@ class Bench:
     store: MemoryBlobStore = field(default_factory=MemoryBlobStore)
     sent: MemoryEvents = field(default_factory=MemoryEvents)
     metrics: WorkerMetrics = field(default_factory=WorkerMetrics)
+    found_hanging: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def run(self, body: bytes, *, lock_lost: bool = False) -> Verdict:
         self.runner = AttemptRunner(
@@ -41,8 +43,8 @@ class Bench:
             event_sender=self.sent,
             metrics=self.metrics,
             workspace=self.workspace,
-            worker_id="worker-1",
-            cancel_check_seconds=0.01,
+            settings=builders.settings(),
+            hanging=HangingWork(limit_seconds=0.05, on_found=self.found_hanging.set),
         )
         async with _held(body) as (message, held):
             held.lost = lock_lost
@@ -279,7 +281,7 @@ async def test_work_that_is_told_to_stop_goes_back_to_the_queue(bench: Bench) ->
     assert bench.sent.sent == []
 
 
-async def test_work_that_hangs_is_given_up_when_nobody_waits_any_more(
+async def test_work_that_hangs_is_given_up_when_nobody_waits_any_more_and_then_the_process(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("worker_kit.attempts.SPARE_SECONDS", 0.05)
@@ -287,16 +289,29 @@ async def test_work_that_hangs_is_given_up_when_nobody_waits_any_more(
     ended = threading.Event()
 
     def work(_request: messages.StepRequest, _context: StepContext) -> contract.Contract:
-        ended.wait(10)
+        ended.wait(60)
         return builders.plan()
 
     bench.handler = builders.ScriptedHandler(work)
-    verdict = await asyncio.wait_for(bench.run(builders.body(builders.request())), 5)
-    ended.set()
+    verdict = await asyncio.wait_for(bench.run(builders.body(builders.request())), 30)
     outcome = bench.outcome()
     assert verdict.settlement is Settlement.COMPLETE
     assert isinstance(outcome, events.Failed)
     assert (outcome.code, outcome.retryable) == (ErrorCode.TIMED_OUT, True)
+    await asyncio.wait_for(bench.found_hanging.wait(), 30)
+    ended.set()
+
+
+async def test_work_that_ends_late_costs_no_process() -> None:
+    found = asyncio.Event()
+    watched = HangingWork(limit_seconds=30, on_found=found.set)
+    failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    failed.set_exception(RuntimeError("too late for anybody to hear"))
+    watched.watch(failed)
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert not found.is_set()
+    assert not watched.found
 
 
 async def test_message_that_is_no_request_is_dead_lettered_with_its_reason(bench: Bench) -> None:

@@ -15,6 +15,7 @@ from contracts import contract, messages
 from tests.unit.worker_kit import builders, waiting
 from worker_kit.attempts import AttemptRunner
 from worker_kit.context import StepContext
+from worker_kit.hanging import HangingWork
 from worker_kit.memory_blobs import MemoryBlobStore
 from worker_kit.memory_queue import MemoryEvents, MemoryQueue
 from worker_kit.metrics import WorkerMetrics
@@ -89,17 +90,16 @@ class Loops:
         self, handler: builders.ScriptedHandler, *, queue: MemoryQueue | None = None, **settings: Any
     ) -> Loop:
         work_queue, sent, store = queue or MemoryQueue(), MemoryEvents(), MemoryBlobStore()
-        metrics, chosen = WorkerMetrics(), builders.settings(**settings)
+        metrics, chosen, stop = WorkerMetrics(), builders.settings(**settings), asyncio.Event()
         runner = AttemptRunner(
             handlers=[handler],
             blob_store=store,
             event_sender=sent,
             metrics=metrics,
             workspace=self._workspace,
-            worker_id="worker-1",
-            cancel_check_seconds=0.01,
+            settings=chosen,
+            hanging=HangingWork(limit_seconds=chosen.hang_seconds, on_found=stop.set),
         )
-        stop = asyncio.Event()
         receiver = Receiver(queue=work_queue, runner=runner, settings=chosen, metrics=metrics, stop=stop)
         loop = Loop(
             queue=work_queue,

@@ -14,9 +14,20 @@ import httpx
 import pydantic
 import pytest
 
-from contracts import blobs, steps
+from contracts import blobs, contract, steps
 from tests.unit.worker_kit import builders, waiting
-from worker_kit import context, health, hub, loading, readiness, run, step_results, threads, workspaces
+from worker_kit import (
+    context,
+    errors,
+    health,
+    hub,
+    loading,
+    readiness,
+    run,
+    step_results,
+    threads,
+    workspaces,
+)
 from worker_kit.backoff import Backoff
 from worker_kit.memory_blobs import MemoryBlobStore
 from worker_kit.memory_queue import MemoryEvents, MemoryQueue
@@ -169,6 +180,32 @@ async def test_worker_that_is_told_to_stop_does_not_wait_for_storage_that_is_awa
     stop.set()
     await asyncio.wait_for(working, 10)
     answer.set()
+
+
+async def test_worker_whose_work_hangs_gives_itself_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("worker_kit.attempts.SPARE_SECONDS", 0.05)
+    monkeypatch.setattr("worker_kit.clocks.seconds_left", lambda *_: 0.05)
+    ends = threading.Event()
+
+    def hang(*_: object) -> contract.Contract:
+        ends.wait(60)
+        return builders.plan()
+
+    queue = MemoryQueue()
+    around = run.Surroundings(
+        queue=queue, event_sender=MemoryEvents(), blob_store=MemoryBlobStore(), workspace=tmp_path
+    )
+    queue.put(builders.body(builders.request()), message_id="a")
+    settings, handler = builders.settings(hang_seconds=0.05), builders.ScriptedHandler(hang)
+    with pytest.raises(errors.WorkHangsError):
+        await asyncio.wait_for(
+            run.work(settings, lambda: [handler], around, Readiness(), WorkerMetrics(), asyncio.Event()), 30
+        )
+    assert queue.completed == ["a"]
+    assert not handler.closed
+    ends.set()
 
 
 def test_settings_need_a_queue_and_a_storage(monkeypatch: pytest.MonkeyPatch) -> None:
