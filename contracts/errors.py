@@ -69,6 +69,8 @@ class ProblemCode(StrEnum):
     """Why a request was refused."""
 
     INVALID_REQUEST = "invalid_request"
+    UNKNOWN_OPTION = "unknown_option"
+    FILE_NAME_NOT_ALLOWED = "file_name_not_allowed"
     UNKNOWN_LANGUAGE = "unknown_language"
     UNKNOWN_WORKFLOW = "unknown_workflow"
     WORKFLOW_NOT_AVAILABLE = "workflow_not_available"

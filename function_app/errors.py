@@ -7,6 +7,7 @@
   + JobNotFinishedError
   + NoResultsError
   + SubmissionError
+    - FileNameError
     - UnknownLanguageError
     - SourceLanguageRequiredError
     - WorkflowNotAvailableError
@@ -102,6 +103,12 @@ class SubmissionError(FunctionAppError):
     def __init__(self, message: str, *, field: str) -> None:
         super().__init__(message)
         self.field = field
+
+
+class FileNameError(SubmissionError):
+    """No file can be known by this name."""
+
+    code = errors.ProblemCode.FILE_NAME_NOT_ALLOWED
 
 
 class UnknownLanguageError(SubmissionError):

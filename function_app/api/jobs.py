@@ -34,6 +34,8 @@ UPLOAD_HEADERS = {"x-ms-blob-type": "BlockBlob"}
     dependencies=[Depends(requests.json_only)],
     responses=problems.responses(
         ProblemCode.INVALID_REQUEST,
+        ProblemCode.UNKNOWN_OPTION,
+        ProblemCode.FILE_NAME_NOT_ALLOWED,
         ProblemCode.UNKNOWN_WORKFLOW,
         ProblemCode.WORKFLOW_NOT_AVAILABLE,
         ProblemCode.UNKNOWN_LANGUAGE,

@@ -24,6 +24,8 @@ MOST_FIELD_ERRORS: Final = 50
 
 STATUS: Final[Mapping[ProblemCode, HTTPStatus]] = {
     ProblemCode.INVALID_REQUEST: HTTPStatus.UNPROCESSABLE_ENTITY,
+    ProblemCode.UNKNOWN_OPTION: HTTPStatus.UNPROCESSABLE_ENTITY,
+    ProblemCode.FILE_NAME_NOT_ALLOWED: HTTPStatus.UNPROCESSABLE_ENTITY,
     ProblemCode.UNKNOWN_LANGUAGE: HTTPStatus.UNPROCESSABLE_ENTITY,
     ProblemCode.UNKNOWN_WORKFLOW: HTTPStatus.UNPROCESSABLE_ENTITY,
     ProblemCode.WORKFLOW_NOT_AVAILABLE: HTTPStatus.UNPROCESSABLE_ENTITY,
@@ -56,6 +58,16 @@ _OF_STATUS: Final[Mapping[int, ProblemCode]] = {
     413: ProblemCode.BODY_TOO_LARGE,
     415: ProblemCode.UNSUPPORTED_MEDIA_TYPE,
 }
+
+_ANY: Final = "*"
+_OF_FIELD_ERROR: Final[Mapping[tuple[str, str], ProblemCode]] = {
+    ("enum", "workflow"): ProblemCode.UNKNOWN_WORKFLOW,
+    ("extra_forbidden", _ANY): ProblemCode.UNKNOWN_OPTION,
+    ("string_too_long", "file_name"): ProblemCode.FILE_NAME_NOT_ALLOWED,
+    ("string_too_short", "file_name"): ProblemCode.FILE_NAME_NOT_ALLOWED,
+    ("string_unicode", "file_name"): ProblemCode.FILE_NAME_NOT_ALLOWED,
+}
+"""Pydantic's kinds of errors, in which field; all others are `invalid_request`."""
 
 
 def responses(*codes: ProblemCode) -> dict[int | str, dict[str, Any]]:
@@ -145,12 +157,19 @@ async def _invalid(_request: Request, error: Exception) -> Response:
         detail = "The body is not JSON."
         return problem(ProblemCode.INVALID_REQUEST, detail, status=HTTPStatus.BAD_REQUEST.value)
     fields = tuple(_field_errors(found[:MOST_FIELD_ERRORS]))
-    unknown_workflow = any(one["type"] == "enum" and one["loc"][-1] == "workflow" for one in found)
-    code = ProblemCode.UNKNOWN_WORKFLOW if unknown_workflow else ProblemCode.INVALID_REQUEST
     told = [f"{one.field}: {one.message}" for one in fields]
     if len(found) > len(fields):
         told.append(f"and {len(found) - len(fields)} more")
-    return problem(code, "; ".join(told), errors=fields)
+    return problem(_code_of(found), "; ".join(told), errors=fields)
+
+
+def _code_of(found: Iterable[Any]) -> ProblemCode:
+    """That of the first error which has one of its own."""
+    for one in found:
+        for field in (one["loc"][-1], _ANY):
+            if code := _OF_FIELD_ERROR.get((one["type"], field)):
+                return code
+    return ProblemCode.INVALID_REQUEST
 
 
 def _field_errors(found: Iterable[Any]) -> Iterable[api.FieldError]:

@@ -16,6 +16,7 @@ from function_app.store import job_store
 
 QUERY: Final = (
     ProblemCode.INVALID_REQUEST,
+    ProblemCode.UNKNOWN_OPTION,
     ProblemCode.UNKNOWN_WORKFLOW,
     ProblemCode.UNKNOWN_LANGUAGE,
     ProblemCode.INVALID_CURSOR,

@@ -83,7 +83,11 @@ def _file_name(submission: api.JobSubmission) -> str:
     name = submission.file_name
     if name is None:
         return "transcript.txt" if isinstance(submission.transcript, str) else "transcript.json"
-    check_text("file_name", name)
+    try:
+        check_text("file_name", name)
+    except errors.SubmissionError as error:
+        message = "The name has control characters: give the file another name."
+        raise errors.FileNameError(message, field="file_name") from error
     return name
 
 

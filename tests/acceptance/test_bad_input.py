@@ -201,14 +201,16 @@ REFUSED: Final = {
         says="give it",
     ),
     "300 characters": Request(
-        body={"file_name": "a" * 296 + ".wav"}, status=422, code=Problem.INVALID_REQUEST, says="255"
+        body={"file_name": "a" * 296 + ".wav"}, status=422, code=Problem.FILE_NAME_NOT_ALLOWED, says="255"
     ),
     "zero byte": Request(
-        body={"file_name": "a\0.wav"}, status=422, code=Problem.INVALID_REQUEST, says="Control characters"
+        body={"file_name": "a\0.wav"}, status=422, code=Problem.FILE_NAME_NOT_ALLOWED, says="another name"
     ),
-    "no name": Request(body={"file_name": ""}, status=422, code=Problem.INVALID_REQUEST, says="file_name"),
+    "no name": Request(
+        body={"file_name": ""}, status=422, code=Problem.FILE_NAME_NOT_ALLOWED, says="file_name"
+    ),
     "unknown option": Request(
-        body={"file_name": "a.wav", "colour": "red"}, status=422, code=Problem.INVALID_REQUEST, says="colour"
+        body={"file_name": "a.wav", "colour": "red"}, status=422, code=Problem.UNKNOWN_OPTION, says="colour"
     ),
     "stated too large": Request(
         body={"file_name": "a.wav", "size_bytes": 20 * 1024**3 + 1},
