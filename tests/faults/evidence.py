@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from azure.storage.blob import BlobServiceClient
@@ -12,7 +12,7 @@ from azure.storage.blob import BlobServiceClient
 import client
 from client import errors
 from contracts import api, blobs
-from tests.faults import workload
+from tests.faults import histories, workload
 
 TENANT: Final = "default"
 
@@ -38,6 +38,8 @@ class Evidence:
     results: api.JobResults | None
     blobs: Mapping[str, Stored]
     """Everything in `results` by its path without tenant and job."""
+    histories: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """What `histories.read` tells of its orchestrations."""
 
     def comparable(self) -> dict[str, Any]:
         """What must be the same for every job of the kind."""
@@ -46,12 +48,13 @@ class Evidence:
             "error": None if self.view.error is None else self.view.error.model_dump(mode="json"),
             "steps": {step.step.value: _ended(step) for step in self.view.steps},
             "results": None if self.results is None else _without(self.results, _OF_THE_JOB),
+            "orchestrations": {name: dict.fromkeys(told, "told") for name, told in self.histories.items()},
             "files": [] if self.results is None else sorted(self.results.files),
         }
 
 
 def collect(speech: client.SpeechFlow, storage: BlobServiceClient, submitted: workload.Submitted) -> Evidence:
-    """Of a job that has ended; everything is read from the API and from storage."""
+    """Of a job that has ended; everything is read from the API, Durable and storage."""
     view = speech.get(submitted.job_id)
     try:
         results = speech.results(submitted.job_id)
@@ -63,6 +66,7 @@ def collect(speech: client.SpeechFlow, storage: BlobServiceClient, submitted: wo
         view=view,
         results=results,
         blobs=_blobs(storage, submitted.job_id),
+        histories=histories.read(speech.url, submitted.job_id),
     )
 
 

@@ -12,9 +12,8 @@ from azure.storage.blob import BlobServiceClient
 
 from contracts import blobs
 from local_stack.launcher import stack
-from tests.faults import checker
+from tests.faults import checker, histories
 
-_INSTANCES: Final = "/runtime/webhooks/durabletask/instances"
 LOOK_EVERY_SECONDS: Final = 0.5
 
 
@@ -51,7 +50,7 @@ def _instances(url: str) -> list[dict[str, Any]]:
     token = ""
     while True:
         response = httpx.get(
-            f"{url}{_INSTANCES}",
+            f"{url}{histories.INSTANCES}",
             params={"top": 500, "showInput": "false"},
             headers={"x-ms-continuation-token": token} if token else {},
             timeout=10,

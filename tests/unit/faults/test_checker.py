@@ -61,6 +61,12 @@ def _evidence(view: api.JobView | None = None, blobs: Mapping[str, str] = NO_OTH
     )
 
 
+def _with_histories(**told: tuple[str, ...]) -> evidence.Evidence:
+    return evidence.Evidence(
+        **{**vars(_evidence()), "histories": {f".1:{name}": each for name, each in told.items()}}
+    )
+
+
 def _sentences(disturbed: evidence.Evidence) -> list[str]:
     return [difference.sentence for difference in checker.compare(disturbed, _evidence())]
 
@@ -110,6 +116,28 @@ def test_key_of_prepare_may_differ_from_job_to_job() -> None:
 )
 def test_difference_is_named(disturbed: evidence.Evidence, sentence: str) -> None:
     assert any(found.startswith(sentence) for found in _sentences(disturbed)), _sentences(disturbed)
+
+
+@pytest.mark.parametrize(
+    ("disturbed", "sentence"),
+    [
+        (
+            _with_histories(lane=("did record_chunk",)),
+            "orchestrations..1:lane.heard of transcribe 3 is 'nothing' and was 'told' without faults.",
+        ),
+        (
+            _with_histories(lane=("did record_chunk", "heard of transcribe 3", "failed in record_chunk")),
+            "orchestrations..1:lane.failed in record_chunk is 'told' and was 'nothing' without faults.",
+        ),
+        (_with_histories(), "orchestrations..1:lane is 'nothing' and was {"),
+    ],
+)
+def test_event_that_was_not_heard_and_work_that_was_not_done_are_named(
+    disturbed: evidence.Evidence, sentence: str
+) -> None:
+    undisturbed = _with_histories(lane=("did record_chunk", "heard of transcribe 3"))
+    (found,) = checker.compare(disturbed, undisturbed)
+    assert found.sentence.startswith(sentence)
 
 
 def test_second_results_are_counted() -> None:
