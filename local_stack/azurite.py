@@ -16,6 +16,7 @@ from local_stack import free_ports
 
 REPOSITORY: Final = Path(__file__).resolve().parents[1]
 BLOB_SERVICE: Final = REPOSITORY / "node_modules" / "azurite" / "dist" / "src" / "blob" / "main.js"
+_STEADY_SIGNALS: Final = Path(__file__).with_name("azurite_signals.cjs")
 
 START_LIMIT_SECONDS: Final = 30.0
 STOP_LIMIT_SECONDS: Final = 10.0
@@ -91,7 +92,7 @@ def command(directory: Path, port: int) -> list[str]:
     # The SDK sends a newer API version than Azurite knows, and is refused without --skipApiVersionCheck.
     options = ["--silent", "--disableTelemetry", "--skipApiVersionCheck"]
     where = ["--location", str(directory), "--blobHost", "127.0.0.1", "--blobPort", str(port)]
-    return [node_binary(), str(BLOB_SERVICE), *options, *where]
+    return [node_binary(), "--require", str(_STEADY_SIGNALS), str(BLOB_SERVICE), *options, *where]
 
 
 def start(directory: Path, port: int | None = None) -> AzuriteProcess:
