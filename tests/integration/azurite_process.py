@@ -8,12 +8,11 @@ from pathlib import Path
 
 from local_stack import azurite
 from local_stack.azurite import AzuriteProcess, node_binary
-from local_stack.free_ports import free_port
 
 ACCOUNT_NAME = azurite.WELL_KNOWN.name
 ACCOUNT_KEY = azurite.WELL_KNOWN.key
 
-__all__ = ["ACCOUNT_KEY", "ACCOUNT_NAME", "AzuriteProcess", "free_port", "node_binary", "running_azurite"]
+__all__ = ["ACCOUNT_KEY", "ACCOUNT_NAME", "AzuriteProcess", "node_binary", "running_azurite"]
 
 
 @contextlib.contextmanager
